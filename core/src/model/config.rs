@@ -1,0 +1,99 @@
+//! One configuration for every kind of model.
+
+use burn::config::Config;
+use serde::{Deserialize, Serialize};
+
+use crate::text::{CrossAttention, TextConfig, TokenIds};
+use crate::vision::VisionConfig;
+
+/// Which heads a model has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Image to caption.
+    Captioner,
+    /// Image-text similarity (ITC) and matching (ITM).
+    Matcher,
+    /// Image and question to answer (VQA).
+    Answerer,
+    /// Two images and a statement to true or false (NLVR2).
+    Reasoner,
+    /// All three roles of MED with shared weights.
+    Pretraining,
+}
+
+impl Kind {
+    /// The word for this kind in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Captioner => "captioner",
+            Self::Matcher => "matcher",
+            Self::Answerer => "answerer",
+            Self::Reasoner => "reasoner",
+            Self::Pretraining => "pre-training model",
+        }
+    }
+}
+
+/// Everything that shapes the weights of a model.
+#[derive(Config, Debug, PartialEq)]
+pub struct BlipConfig {
+    /// Which heads there are.
+    pub kind: Kind,
+    /// The image encoder.
+    pub vision: VisionConfig,
+    /// Sizes of the text stacks; which roles each can play follows from `kind`.
+    pub text: TextConfig,
+    /// Width of the shared space of images and texts (ITC).
+    #[config(default = 256)]
+    pub embed_size: usize,
+    /// Ids with a meaning to the model.
+    #[config(default = "TokenIds::default()")]
+    pub tokens: TokenIds,
+}
+
+impl BlipConfig {
+    /// BERT-base beside this image encoder, as the authors combine them.
+    pub fn bert(kind: Kind, vision: VisionConfig) -> Self {
+        Self::new(kind, vision, TextConfig::new())
+    }
+
+    /// ViT-B/16 at 384 px, as fine-tuned for captioning.
+    pub fn captioning_base() -> Self {
+        Self::bert(Kind::Captioner, VisionConfig::base(384))
+    }
+
+    /// A captioner small enough to travel with the program: ViT-Ti/16 and four narrow layers.
+    pub fn captioning_tiny(vocab_size: usize, tokens: TokenIds) -> Self {
+        let text = TextConfig::new()
+            .with_vocab_size(vocab_size)
+            .with_hidden_size(256)
+            .with_num_layers(4)
+            .with_num_heads(8)
+            .with_feed_forward_size(1024)
+            .with_max_positions(64)
+            .with_attention_dropout(0.0);
+        Self::new(Kind::Captioner, VisionConfig::tiny(224), text).with_tokens(tokens)
+    }
+
+    /// The stack that reads the image: its text reader, writer, or both.
+    pub fn reader(&self) -> TextConfig {
+        let cross = match (self.kind, self.text.cross) {
+            (Kind::Reasoner, pair @ CrossAttention::Pair { .. }) => pair,
+            // `nlvr_encoder.py` hard-codes the sixth layer.
+            (Kind::Reasoner, _) => CrossAttention::Pair { merge_from: 6 },
+            _ => CrossAttention::One,
+        };
+        self.text
+            .clone()
+            .with_context_size(self.vision.hidden_size)
+            .with_bidirectional(self.kind != Kind::Captioner)
+            .with_causal(matches!(self.kind, Kind::Captioner | Kind::Pretraining))
+            .with_cross(cross)
+    }
+
+    /// The stack that writes answers, reading the question's states (`blip_vqa.py`).
+    pub fn answer_writer(&self) -> TextConfig {
+        self.text.clone().with_context_size(self.text.hidden_size).with_causal(true).with_cross(CrossAttention::One)
+    }
+}

@@ -1,0 +1,122 @@
+//! Image-text similarity and matching (`blip_itm.py`, `blip_retrieval.py`).
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear};
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use super::BlipConfig;
+use crate::nn::linear;
+use crate::text::{Context, Med, Mode};
+use crate::vision::VisionTransformer;
+
+/// Smallest length a vector is divided by (`F.normalize`).
+const MIN_LENGTH: f64 = 1e-12;
+
+/// Where the learned temperature of ITC starts.
+const INITIAL_TEMPERATURE: f64 = 0.07;
+
+/// Both encoders with their projections, and the match head.
+#[derive(Module, Debug)]
+pub struct Matcher {
+    vision: VisionTransformer,
+    text: Med,
+    heads: MatchHeads,
+}
+
+impl Matcher {
+    pub(super) fn new(config: &BlipConfig, device: &Device) -> Self {
+        Self {
+            vision: config.vision.init(device),
+            text: config.reader().init(device),
+            heads: MatchHeads::new(config, device),
+        }
+    }
+
+    /// The image encoder.
+    pub fn vision(&self) -> &VisionTransformer {
+        &self.vision
+    }
+
+    /// The text encoder in its two reading roles.
+    pub fn comparer(&self) -> Comparer<'_> {
+        Comparer { text: &self.text, heads: &self.heads }
+    }
+}
+
+/// What turns states into similarities and matches.
+#[derive(Module, Debug)]
+pub struct MatchHeads {
+    vision_projection: Linear,
+    text_projection: Linear,
+    itm_head: Linear,
+    temperature: Param<Tensor<1>>,
+}
+
+impl MatchHeads {
+    pub(super) fn new(config: &BlipConfig, device: &Device) -> Self {
+        Self {
+            vision_projection: linear(config.vision.hidden_size, config.embed_size, device),
+            text_projection: linear(config.text.hidden_size, config.embed_size, device),
+            itm_head: linear(config.text.hidden_size, 2, device),
+            temperature: Initializer::Constant { value: INITIAL_TEMPERATURE }.init([1], device),
+        }
+    }
+}
+
+/// A text stack in its reading roles, with the heads that compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparer<'a> {
+    pub(super) text: &'a Med,
+    pub(super) heads: &'a MatchHeads,
+}
+
+impl Comparer<'_> {
+    /// Images in the shared space: `[batch, image_token, context]` to unit `[batch, embed]`.
+    pub fn image_feature(&self, image_embeds: Tensor<3>) -> Tensor<2> {
+        unit_length(self.heads.vision_projection.forward(first_token(image_embeds)))
+    }
+
+    /// Texts in the shared space.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, token]`, the first of each row `[CLS]`
+    /// - `hidden`: `[batch, token]`, `true` where a token is padding
+    /// - returns unit `[batch, embed]`
+    pub fn text_feature(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>) -> Tensor<2> {
+        let states = self.text.forward(Mode::Text, ids, hidden, None, None);
+        unit_length(self.heads.text_projection.forward(first_token(states)))
+    }
+
+    /// Whether each text describes its image; column 1 is a match.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch * n, token]`, the first of each row `[ENC]`
+    /// - `hidden`: `[batch * n, token]`, `true` where a token is padding
+    /// - `context.states`: `[batch, image_token, context]`
+    /// - returns logits, `[batch * n, 2]`
+    pub fn itm_logits(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>, context: &Context) -> Tensor<2> {
+        let states = self.text.forward(Mode::Grounded, ids, hidden, Some(context), None);
+        self.heads.itm_head.forward(first_token(states))
+    }
+
+    /// The learned temperature of ITC, `[1]`.
+    pub fn temperature(&self) -> Tensor<1> {
+        self.heads.temperature.val()
+    }
+
+    /// The text stack.
+    pub fn text(&self) -> &Med {
+        self.text
+    }
+}
+
+/// The state of the first token: `[batch, token, hidden]` to `[batch, hidden]`.
+pub(super) fn first_token(states: Tensor<3>) -> Tensor<2> {
+    states.narrow(1, 0, 1).squeeze_dim(1)
+}
+
+/// Scales every row to length one: `[rows, embed]` to the same.
+pub fn unit_length(x: Tensor<2>) -> Tensor<2> {
+    let length = x.clone().square().sum_dim(1).sqrt().clamp_min(MIN_LENGTH);
+    x / length
+}

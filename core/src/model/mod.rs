@@ -1,0 +1,86 @@
+//! BLIP's heads: an image encoder, a text stack and what reads their states.
+
+mod answerer;
+mod captioner;
+mod config;
+mod matcher;
+mod pretraining;
+mod reasoner;
+
+pub use answerer::Answerer;
+pub use captioner::{Captioner, Writer};
+pub use config::{BlipConfig, Kind};
+pub use matcher::{Comparer, MatchHeads, Matcher, unit_length};
+pub use pretraining::Pretraining;
+pub use reasoner::Reasoner;
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+/// A model of any kind.
+#[derive(Clone, Debug)]
+pub enum Model {
+    /// Writes captions.
+    Captioner(Captioner),
+    /// Compares images and texts.
+    Matcher(Matcher),
+    /// Answers questions.
+    Answerer(Answerer),
+    /// Judges statements about two images.
+    Reasoner(Reasoner),
+    /// Writes and compares with shared weights.
+    Pretraining(Pretraining),
+}
+
+impl Model {
+    /// Builds a model of the configured kind with fresh weights.
+    pub fn init(config: &BlipConfig, device: &Device) -> Self {
+        match config.kind {
+            Kind::Captioner => Self::Captioner(Captioner::new(config, device)),
+            Kind::Matcher => Self::Matcher(Matcher::new(config, device)),
+            Kind::Answerer => Self::Answerer(Answerer::new(config, device)),
+            Kind::Reasoner => Self::Reasoner(Reasoner::new(config, device)),
+            Kind::Pretraining => Self::Pretraining(Pretraining::new(config, device)),
+        }
+    }
+}
+
+macro_rules! from_head {
+    ($($head:ident),*) => {$(
+        impl From<$head> for Model {
+            fn from(head: $head) -> Self {
+                Self::$head(head)
+            }
+        }
+    )*};
+}
+
+from_head!(Captioner, Matcher, Answerer, Reasoner, Pretraining);
+
+impl Model {
+    /// The same weights in modules with this configuration's dropout and drop path.
+    pub(crate) fn with_dropout_of(self, config: &BlipConfig, device: &Device) -> Self {
+        match (self, Self::init(config, device)) {
+            (Self::Captioner(old), Self::Captioner(new)) => new.load_record(old.into_record()).into(),
+            (Self::Matcher(old), Self::Matcher(new)) => new.load_record(old.into_record()).into(),
+            (Self::Answerer(old), Self::Answerer(new)) => new.load_record(old.into_record()).into(),
+            (Self::Reasoner(old), Self::Reasoner(new)) => new.load_record(old.into_record()).into(),
+            (Self::Pretraining(old), Self::Pretraining(new)) => new.load_record(old.into_record()).into(),
+            _ => unreachable!("both are of the configured kind"),
+        }
+    }
+}
+
+/// Runs an expression on whichever module a [`Model`] holds.
+#[macro_export]
+macro_rules! with_model {
+    ($model:expr, $module:ident => $body:expr) => {
+        match $model {
+            $crate::model::Model::Captioner($module) => $body,
+            $crate::model::Model::Matcher($module) => $body,
+            $crate::model::Model::Answerer($module) => $body,
+            $crate::model::Model::Reasoner($module) => $body,
+            $crate::model::Model::Pretraining($module) => $body,
+        }
+    };
+}

@@ -1,0 +1,153 @@
+//! One layer of the stack: self-attention of either kind, cross-attention, feed-forward.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::tensor::{Bool, Device, Tensor};
+
+use super::med::Reading;
+use super::{CrossAttention, Mode, TextConfig};
+use crate::nn::{Attention, AttentionConfig, FeedForward, KeyValue, LayerCache, layer_norm, linear};
+
+/// An attention with its output projection, residual and norm: one post-norm sub-layer of BERT.
+#[derive(Module, Debug)]
+pub struct AttentionLayer {
+    attention: Attention,
+    output: Linear,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl AttentionLayer {
+    fn new(config: &TextConfig, context_size: usize, device: &Device) -> Self {
+        Self {
+            attention: attention(config, context_size, device),
+            output: linear(config.hidden_size, config.hidden_size, device),
+            norm: layer_norm(config.hidden_size, config.layer_norm_epsilon, device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// `[batch, token, hidden]` to the same, reading `keys`.
+    fn forward(&self, x: Tensor<3>, keys: KeyValue, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+        let read = self.output.forward(self.attention.attend(x.clone(), keys, mask));
+        self.norm.forward(self.dropout.forward(read) + x)
+    }
+}
+
+/// Cross-attention to two images (`nlvr_encoder.py`): each has its own keys, values and output
+/// projection; the two outputs are averaged, or merged by a linear layer.
+#[derive(Module, Debug)]
+pub struct PairedCrossAttention {
+    attentions: [Attention; 2],
+    outputs: [Linear; 2],
+    merge: Option<Linear>,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl PairedCrossAttention {
+    fn new(config: &TextConfig, merges: bool, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        Self {
+            attentions: [0, 1].map(|_| attention(config, config.context_size, device)),
+            outputs: [0, 1].map(|_| linear(hidden, hidden, device)),
+            merge: merges.then(|| linear(2 * hidden, hidden, device)),
+            norm: layer_norm(hidden, config.layer_norm_epsilon, device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// `[batch, token, hidden]` to the same, reading two images' `[batch, image_token, context]`.
+    fn forward(&self, x: Tensor<3>, images: [Tensor<3>; 2]) -> Tensor<3> {
+        let [first, second] = [0, 1].map(|image| {
+            let attention = &self.attentions[image];
+            let keys = attention.key_value(images[image].clone());
+            self.outputs[image].forward(attention.attend(x.clone(), keys, None))
+        });
+        let read = match &self.merge {
+            None => (first + second) / 2.0,
+            Some(merge) => merge.forward(Tensor::cat(vec![first, second], 2)),
+        };
+        self.norm.forward(self.dropout.forward(read) + x)
+    }
+}
+
+/// One layer of [`Med`](super::Med): every weight that two roles share exists once.
+#[derive(Module, Debug)]
+pub struct MedLayer {
+    bidirectional: Option<AttentionLayer>,
+    causal: Option<AttentionLayer>,
+    cross: Option<AttentionLayer>,
+    paired_cross: Option<PairedCrossAttention>,
+    feed_forward: FeedForward,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl MedLayer {
+    pub(super) fn new(config: &TextConfig, index: usize, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let own = || AttentionLayer::new(config, hidden, device);
+        Self {
+            bidirectional: config.bidirectional.then(own),
+            causal: config.causal.then(own),
+            cross: (config.cross == CrossAttention::One)
+                .then(|| AttentionLayer::new(config, config.context_size, device)),
+            paired_cross: match config.cross {
+                CrossAttention::Pair { merge_from } => {
+                    Some(PairedCrossAttention::new(config, index >= merge_from, device))
+                }
+                _ => None,
+            },
+            feed_forward: FeedForward::new(hidden, config.feed_forward_size, device),
+            norm: layer_norm(hidden, config.layer_norm_epsilon, device),
+            dropout: DropoutConfig::new(config.dropout).init(),
+        }
+    }
+
+    /// `[batch, token, hidden]` to the same; with a cache, `x` holds the new tokens only.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        mode: Mode,
+        reading: &Reading<'_>,
+        mut cache: Option<&mut LayerCache>,
+    ) -> Tensor<3> {
+        let own = match mode {
+            Mode::Decode => self.causal.as_ref().expect("a stack that writes has causal attention"),
+            _ => self.bidirectional.as_ref().expect("a stack that reads has bidirectional attention"),
+        };
+        let keys = own.attention.key_value(x.clone());
+        let keys = match cache.as_deref_mut() {
+            Some(cache) => cache.extend(keys),
+            None => keys,
+        };
+        let x = own.forward(x, keys, reading.own_mask.clone());
+
+        let x = match (mode, &self.cross, &self.paired_cross, reading.context) {
+            (Mode::Text, ..) | (_, None, None, _) => x,
+            (_, Some(cross), _, Some(context)) => {
+                let compute = || cross.attention.key_value(context.states.clone());
+                let keys = match cache {
+                    Some(cache) => cache.context(compute),
+                    None => compute(),
+                };
+                cross.forward(x, keys, reading.context_mask.clone())
+            }
+            (_, _, Some(cross), Some(context)) => {
+                let second = context.second.clone().expect("a pair of images was given");
+                cross.forward(x, [context.states.clone(), second])
+            }
+            (_, _, _, None) => panic!("this mode reads a context and none was given"),
+        };
+
+        let fed = self.feed_forward.forward(x.clone());
+        self.norm.forward(self.dropout.forward(fed) + x)
+    }
+}
+
+fn attention(config: &TextConfig, context_size: usize, device: &Device) -> Attention {
+    AttentionConfig::new(config.hidden_size, context_size, config.num_heads)
+        .with_dropout(config.attention_dropout)
+        .init(device)
+}

@@ -1,0 +1,150 @@
+//! The multimodal mixture of encoder-decoder's text stack.
+
+use burn::module::Module;
+use burn::tensor::{Bool, Int, Tensor};
+
+use super::{MedLayer, TextEmbedding};
+use crate::nn::{KvCache, causal_mask, padding_mask};
+
+/// Which of its three roles the stack plays in a call (BLIP §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads text alone, in both directions.
+    Text,
+    /// Reads text in both directions and an image beside it.
+    Grounded,
+    /// Writes text from left to right, reading an image (or a question) beside it.
+    Decode,
+}
+
+/// What cross-attention reads.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Image tokens or question states, `[batch, key, context]`.
+    pub states: Tensor<3>,
+    /// `true` where a key is padding, `[batch, key]`.
+    pub hidden: Option<Tensor<2, Bool>>,
+    /// The second image of a pair, `[batch, key, context]`.
+    pub second: Option<Tensor<3>>,
+}
+
+impl Context {
+    /// A context without padding, such as an image.
+    pub fn new(states: Tensor<3>) -> Self {
+        Self { states, hidden: None, second: None }
+    }
+
+    /// Two images, each `[batch, image_token, context]`.
+    pub fn pair(first: Tensor<3>, second: Tensor<3>) -> Self {
+        Self { states: first, hidden: None, second: Some(second) }
+    }
+}
+
+/// What all layers of one call read, with masks made once.
+pub(super) struct Reading<'a> {
+    pub own_mask: Option<Tensor<4, Bool>>,
+    pub context: Option<&'a Context>,
+    pub context_mask: Option<Tensor<4, Bool>>,
+}
+
+/// A stack of layers that reads or writes text.
+#[derive(Module, Debug)]
+pub struct Med {
+    embedding: TextEmbedding,
+    layers: Vec<MedLayer>,
+}
+
+impl Med {
+    pub(super) fn new(embedding: TextEmbedding, layers: Vec<MedLayer>) -> Self {
+        Self { embedding, layers }
+    }
+
+    /// Runs the stack in one role.
+    ///
+    /// The batch may hold several texts for each image: rows `i * n .. (i + 1) * n` read context
+    /// row `i`. With a cache, `ids` are the tokens that follow those already seen.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch * n, token]`
+    /// - `hidden`: `[batch * n, token]`, `true` where a token is padding; not with a cache
+    /// - `context.states`: `[batch, key, context]`
+    /// - returns `[batch * n, token, hidden]`
+    pub fn forward(
+        &self,
+        mode: Mode,
+        ids: Tensor<2, Int>,
+        hidden: Option<Tensor<2, Bool>>,
+        context: Option<&Context>,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<3> {
+        self.run(mode, ids, hidden, context, cache, |_| {})
+    }
+
+    /// As [`forward`](Self::forward) without a cache, but returns the embedding and every
+    /// layer's output.
+    pub fn hidden_states(
+        &self,
+        mode: Mode,
+        ids: Tensor<2, Int>,
+        hidden: Option<Tensor<2, Bool>>,
+        context: Option<&Context>,
+    ) -> Vec<Tensor<3>> {
+        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        self.run(mode, ids, hidden, context, None, |state| states.push(state.clone()));
+        states
+    }
+
+    /// An empty cache for this stack.
+    pub fn new_cache(&self) -> KvCache {
+        KvCache::new(self.layers.len())
+    }
+
+    /// The word table, `[vocab, hidden]`.
+    pub fn word_table(&self) -> Tensor<2> {
+        self.embedding.word_table()
+    }
+
+    /// The longest text in tokens.
+    pub fn max_positions(&self) -> usize {
+        self.embedding.max_positions()
+    }
+
+    fn run(
+        &self,
+        mode: Mode,
+        ids: Tensor<2, Int>,
+        hidden: Option<Tensor<2, Bool>>,
+        context: Option<&Context>,
+        mut cache: Option<&mut KvCache>,
+        mut see: impl FnMut(&Tensor<3>),
+    ) -> Tensor<3> {
+        let [batch, token] = ids.dims();
+        let device = ids.device();
+        let past = cache.as_ref().map_or(0, |cache| cache.past());
+
+        let padding = hidden.map(padding_mask); // [batch, 1, 1, token]
+        // A single new token may see everything before it.
+        let causal = (mode == Mode::Decode && token > 1).then(|| causal_mask(token, past, &device));
+        let own_mask = match (padding, causal) {
+            (Some(padding), Some(causal)) => {
+                let shape = [batch, 1, token, token];
+                Some(padding.expand(shape).bool_or(causal.expand(shape)))
+            }
+            (padding, causal) => padding.or(causal),
+        };
+        let context_mask = context.and_then(|context| context.hidden.clone()).map(padding_mask);
+        let reading = Reading { own_mask, context, context_mask };
+
+        let mut x = self.embedding.forward(ids, past);
+        see(&x);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let cache = cache.as_deref_mut().map(|cache| cache.layer(index));
+            x = layer.forward(x, mode, &reading, cache);
+            see(&x);
+        }
+        if let Some(cache) = cache {
+            cache.advance(token);
+        }
+        x
+    }
+}
