@@ -1,0 +1,73 @@
+//! What a checkpoint is, without building its model.
+
+use std::path::Path;
+
+use super::keys::{is_derived, is_training_state};
+use super::{LoadOptions, TensorInfo, Weights, config, read_beside, read_config};
+use crate::error::Result;
+use crate::model::{BlipConfig, Kind};
+
+/// What `medley inspect` shows.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Which heads the model has.
+    pub kind: Kind,
+    /// Whose names the tensors carry.
+    pub layout: &'static str,
+    /// What shapes the weights.
+    pub config: BlipConfig,
+    /// Numbers the model learns; copies and training state not counted.
+    pub num_parameters: usize,
+    /// Bytes of all tensors.
+    pub num_bytes: u64,
+    /// Whether a tokenizer lies in or beside the checkpoint.
+    pub has_tokenizer: bool,
+    /// Names of momentum copies and queues.
+    pub training_state: Vec<String>,
+    /// Every tensor, sorted by name.
+    pub tensors: Vec<(String, TensorInfo)>,
+}
+
+/// Reads the header of a checkpoint.
+///
+/// # Errors
+/// As [`load`](super::load), short of reading a tensor.
+pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Summary> {
+    inspect_weights(&Weights::open(path)?, options)
+}
+
+/// As [`inspect`], from weights that are already open.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn inspect_weights(weights: &Weights, options: &LoadOptions) -> Result<Summary> {
+    let kind = config::kind(weights)?;
+    let config = read_config(weights, options)?;
+    let tensors: Vec<_> = weights.tensors().iter().map(|(name, info)| (name.clone(), info.clone())).collect();
+    let is_hugging_face = tensors.iter().any(|(name, _)| name.starts_with("vision_model."));
+    let layout = match (weights.metadata().contains_key(super::CONFIG_KEY), is_hugging_face) {
+        (true, _) => "Medley",
+        (_, true) => "Hugging Face",
+        _ => "authors",
+    };
+    let has_tokenizer = read_beside(weights, super::TOKENIZER_KEY, "tokenizer.json")?.is_some()
+        || read_beside(weights, super::TOKENIZER_KEY, "vocab.txt")?.is_some();
+    let is_copy = |name: &str| {
+        name.starts_with("text_decoder.cls.predictions.decoder.")
+            || kind == Kind::Pretraining && name.starts_with("text_decoder.bert.") && !name.contains(".attention.")
+    };
+    Ok(Summary {
+        kind,
+        layout,
+        config,
+        num_parameters: tensors
+            .iter()
+            .filter(|(name, _)| !is_derived(name) && !is_training_state(name) && !is_copy(name))
+            .map(|(_, info)| info.num_elements())
+            .sum(),
+        num_bytes: tensors.iter().map(|(_, info)| info.num_bytes).sum(),
+        has_tokenizer,
+        training_state: tensors.iter().map(|(name, _)| name).filter(|name| is_training_state(name)).cloned().collect(),
+        tensors,
+    })
+}
