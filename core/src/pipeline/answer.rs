@@ -1,0 +1,100 @@
+//! Questions about a picture to answers.
+
+use std::ops::ControlFlow;
+
+use super::{Caption, Pipeline};
+use crate::error::{Error, Result};
+use crate::generate::{GenerateConfig, generate, rank};
+use crate::model::{Answerer, Model};
+use crate::preprocess::pre_question;
+use crate::progress::{Progress, Report};
+use crate::text::Context;
+
+/// Words of a question that are read.
+const MAX_WORDS: usize = 50;
+
+/// How questions are answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnswerOptions {
+    /// Strategy and lengths of written answers.
+    pub generate: GenerateConfig,
+    /// Answers to choose from; when empty the answer is written.
+    pub choices: Vec<String>,
+    /// Choices that are read whole: those whose first token is most probable.
+    pub rank_k: usize,
+    /// Begin questions with `[CLS]`, as Hugging Face's port does, instead of `[ENC]`.
+    pub cls_first: bool,
+}
+
+impl Default for AnswerOptions {
+    fn default() -> Self {
+        Self { generate: GenerateConfig::answering(), choices: Vec::new(), rank_k: 128, cls_first: false }
+    }
+}
+
+/// An answer, written or chosen.
+pub type Answer = Caption;
+
+impl Pipeline {
+    /// Whether the model can answer questions.
+    pub fn can_answer(&self) -> bool {
+        self.answerer().is_ok()
+    }
+
+    fn answerer(&self) -> Result<&Answerer> {
+        match &self.model {
+            Model::Answerer(model) => Ok(model),
+            _ => {
+                Err(self
+                    .no_head("answering", "an answerer such as blip-vqa-base, blip-vqa-capfilt-large or model_vqa.pth"))
+            }
+        }
+    }
+
+    /// Answers a question about a picture, best answer first.
+    ///
+    /// # Errors
+    /// [`Error::NoHead`], [`Error::EmptyText`], [`Error::TextTooLong`], [`Error::Option`],
+    /// [`Error::Cancelled`].
+    pub async fn answer(
+        &self,
+        pixels: &[f32],
+        question: &str,
+        options: &AnswerOptions,
+        report: &mut Report<'_>,
+    ) -> Result<Vec<Answer>> {
+        let model = self.answerer()?;
+        let first = if options.cls_first { self.tokens.cls } else { self.tokens.encode };
+        let question = self.read_texts(&[pre_question(question, MAX_WORDS)], first)?;
+        let image = Context::new(model.vision().forward(self.stack(&[pixels.to_vec()])));
+        let states = model.question_states(question.ids, question.hidden, &image);
+        let context = Context::new(states);
+        if options.choices.is_empty() {
+            let mut on_token = |index: usize, ids: &[u32]| -> ControlFlow<()> {
+                report(Progress::Text { index, text: self.tokenizer.decode(ids).unwrap_or_default() })
+            };
+            let prompt = [self.tokens.decode];
+            let written =
+                generate(model.writer(), &context, &prompt, self.tokens, &options.generate, &mut on_token).await?;
+            return written.into_iter().flatten().map(|text| self.finish(text)).collect();
+        }
+        let mut rows = Vec::with_capacity(options.choices.len());
+        for choice in &options.choices {
+            let row = self.tokenizer.encode_between(self.tokens.decode, choice, usize::MAX)?;
+            if row.len() <= 2 {
+                return Err(Error::EmptyText);
+            }
+            rows.push(row);
+        }
+        let ranked = rank(model.writer(), &context, &rows, options.rank_k, self.tokens).await?;
+        let answer = |choice: &crate::generate::RankedAnswer| {
+            let tokens = rows[choice.index].len().saturating_sub(1).max(1) as f32;
+            Answer {
+                text: options.choices[choice.index].clone(),
+                confidence: (choice.score / tokens).exp(),
+                log_probs: vec![choice.score],
+            }
+        };
+        Ok(ranked.iter().flatten().map(answer).collect())
+    }
+}

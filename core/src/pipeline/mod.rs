@@ -1,0 +1,189 @@
+//! What a product calls: bytes and strings in, strings and scores out.
+
+mod answer;
+mod caption;
+mod compare;
+mod inputs;
+mod reason;
+
+pub use answer::{Answer, AnswerOptions};
+pub use caption::{Caption, CaptionOptions};
+pub use compare::Match;
+pub use inputs::Inputs;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::checkpoint::{self, Checkpoint, LoadOptions, TokenizerText, Weights};
+use crate::error::{Error, Result};
+use crate::model::{BlipConfig, Model};
+use crate::preprocess::dimensions;
+use crate::progress::Report;
+use crate::text::TokenIds;
+use crate::tokenizer::{IdBatch, Tokenizer, pad};
+
+/// A model with its tokenizer and preprocessing on a device.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    config: BlipConfig,
+    model: Model,
+    tokenizer: Tokenizer,
+    tokens: TokenIds,
+    inputs: Inputs,
+    device: Device,
+}
+
+impl Pipeline {
+    /// Loads a checkpoint of any layout; see [`checkpoint::load`].
+    ///
+    /// # Errors
+    /// What loading gives, and [`Error::Tokenizer`] where no tokenizer is in or beside the
+    /// checkpoint.
+    pub fn load(path: &Path, device: &Device, options: &LoadOptions, report: &mut Report<'_>) -> Result<Self> {
+        Self::new(checkpoint::load(path, device, options, report)?, device)
+    }
+
+    /// As [`load`](Self::load), from weights that are already open.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_weights(
+        weights: &Weights,
+        device: &Device,
+        options: &LoadOptions,
+        report: &mut Report<'_>,
+    ) -> Result<Self> {
+        Self::new(checkpoint::load_weights(weights, device, options, report)?, device)
+    }
+
+    /// Puts a loaded checkpoint to use.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] without a usable tokenizer, [`Error::Config`] for preprocessing that
+    /// contradicts the model.
+    pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
+        let Checkpoint { config, model, tokenizer, preprocessor } = checkpoint;
+        let tokenizer = match tokenizer {
+            Some(TokenizerText::Json(json)) => Tokenizer::from_json(&json)?,
+            Some(TokenizerText::Vocab(vocab)) => Tokenizer::from_vocab(&vocab)?,
+            None => {
+                let reason = "none lies in or beside the checkpoint: put bert-base-uncased's vocab.txt or \
+                              tokenizer.json there, or name it with --tokenizer";
+                return Err(Error::Tokenizer { reason: reason.to_owned() });
+            }
+        };
+        if tokenizer.vocab_size() > config.text.vocab_size {
+            let (tokens, rows) = (tokenizer.vocab_size(), config.text.vocab_size);
+            return Err(Error::Tokenizer { reason: format!("it has {tokens} tokens, the model's word table {rows}") });
+        }
+        let inputs = Inputs::read(preprocessor.as_deref(), config.vision.image_size_px)?;
+        Ok(Self { tokens: tokenizer.ids(), config, model, tokenizer, inputs, device: device.clone() })
+    }
+
+    /// What shapes the weights.
+    pub fn config(&self) -> &BlipConfig {
+        &self.config
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The ids with a meaning to the model.
+    pub fn tokens(&self) -> TokenIds {
+        self.tokens
+    }
+
+    /// How pictures become pixels, and what captions begin with.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Sets the number of pixels above which a picture is refused.
+    pub fn set_max_pixels(&mut self, max_pixels: u64) {
+        self.inputs.pixels.max_pixels = max_pixels;
+    }
+
+    /// Sets what captions begin with.
+    pub fn set_prompt(&mut self, prompt: &str) {
+        prompt.clone_into(&mut self.inputs.prompt);
+    }
+
+    /// The same pipeline around other weights of the same shape.
+    pub fn with_model(&self, model: Model) -> Self {
+        Self { model, ..self.clone() }
+    }
+
+    /// The same model with other dropout while training: stochastic depth of the image encoder,
+    /// and dropout of the text layers.
+    pub fn with_regularization(&self, drop_path: Option<f64>, dropout: Option<f64>) -> Self {
+        let mut config = self.config.clone();
+        config.vision.drop_path = drop_path.unwrap_or(config.vision.drop_path);
+        config.text.dropout = dropout.unwrap_or(config.text.dropout);
+        let model = self.model.clone().with_dropout_of(&config, &self.device);
+        Self { config, model, ..self.clone() }
+    }
+
+    /// The model with everything that belongs to it, ready to be saved.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] when it cannot be written as JSON.
+    pub fn to_checkpoint(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint {
+            config: self.config.clone(),
+            model: self.model.clone(),
+            tokenizer: Some(TokenizerText::Json(self.tokenizer.to_json()?)),
+            preprocessor: Some(self.inputs.to_json()),
+        })
+    }
+
+    /// Reads a picture into the numbers the image encoder takes.
+    ///
+    /// # Errors
+    /// What decoding gives: an empty, unknown, broken or too large picture.
+    pub fn pixels(&self, bytes: &[u8]) -> Result<Vec<f32>> {
+        self.inputs.pixels.pixels(bytes)
+    }
+
+    /// Stacks what [`pixels`](Self::pixels) gave into `[batch, channel, height, width]`.
+    fn stack(&self, pixels: &[Vec<f32>]) -> Tensor<4> {
+        let side = self.inputs.pixels.image_size_px;
+        Tensor::from_data(TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]), &self.device)
+    }
+
+    /// Texts as padded rows, each begun by `first`; refused when one is empty or too long.
+    fn read_texts(&self, texts: &[String], first: u32) -> Result<IdBatch> {
+        let max = self.config.text.max_positions;
+        let mut rows = Vec::with_capacity(texts.len());
+        for text in texts {
+            let row = self.tokenizer.encode_between(first, text, usize::MAX)?;
+            if row.len() <= 2 {
+                return Err(Error::EmptyText);
+            }
+            if row.len() > max {
+                return Err(Error::TextTooLong { tokens: row.len(), max });
+            }
+            rows.push(row);
+        }
+        Ok(pad(&rows, self.tokens.pad, &self.device))
+    }
+
+    fn no_head(&self, task: &'static str, needed: &'static str) -> Error {
+        Error::NoHead { task, found: self.config.kind.name().to_owned(), needed }
+    }
+}
+
+/// The width and height of a picture, upright, without decoding it.
+///
+/// # Errors
+/// An empty or unknown picture.
+pub fn picture_size(bytes: &[u8]) -> Result<(u32, u32)> {
+    dimensions(bytes)
+}
