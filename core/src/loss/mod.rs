@@ -1,0 +1,5 @@
+//! Losses: tensors in, one tensor out.
+
+mod lm;
+
+pub use lm::{Reduction, lm};

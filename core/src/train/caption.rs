@@ -1,0 +1,332 @@
+//! Language-modelling training of a captioner (BLIP §4.1, `train_caption.py`).
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use super::features::FeatureCache;
+use super::freeze::{freeze, matches};
+use super::optimizer::Optimizer;
+use super::state::{self, Run};
+use super::{TrainConfig, TrainSizes, learning_rate, pictures};
+use crate::data::{CaptionExample, epoch_order};
+use crate::error::{Error, Result};
+use crate::loss::{Reduction, lm};
+use crate::model::Captioner;
+use crate::preprocess::{Augment, Preprocessor, pre_caption};
+use crate::progress::{Progress, Report};
+use crate::text::{Context, TokenIds};
+use crate::tokenizer::{Tokenizer, pad};
+
+/// Words of a caption that are read (`pre_caption` in the authors' datasets).
+const MAX_WORDS: usize = 30;
+
+/// Photographs encoded at once while features are cached or a loss is measured.
+const READ_BATCH: usize = 32;
+
+/// A captioner in training.
+pub struct CaptionTrainer {
+    config: TrainConfig,
+    sizes: TrainSizes,
+    model: Captioner,
+    optimizer: Optimizer,
+    preprocessor: Preprocessor,
+    tokens: TokenIds,
+    /// Tokens of a row that are given, not learned: `[DEC]` and the prompt.
+    prompt: usize,
+    samples: Vec<Sample>,
+    features: Option<FeatureCache>,
+    run: Run,
+    device: Device,
+}
+
+/// A finished epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Epochs finished, this one included.
+    pub epoch: usize,
+    /// Mean loss of its steps.
+    pub train_loss: f32,
+}
+
+/// A photograph and the token rows of its captions.
+struct Sample {
+    image: PathBuf,
+    rows: Vec<Vec<u32>>,
+}
+
+impl CaptionTrainer {
+    /// Prepares a run on the model's device.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for settings that make no sense, [`Error::EmptyText`] without a caption,
+    /// and what the tokenizer gives.
+    pub fn new(
+        model: Captioner,
+        tokenizer: &Tokenizer,
+        tokens: TokenIds,
+        preprocessor: Preprocessor,
+        examples: &[CaptionExample],
+        config: TrainConfig,
+    ) -> Result<Self> {
+        config.check()?;
+        let samples = tokenize(examples, tokenizer, tokens, &config)?;
+        if samples.is_empty() {
+            return Err(Error::EmptyText);
+        }
+        let prompt = 1 + tokenizer.encode(&config.prompt)?.len();
+        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
+        let model = freeze(model.to_device(&device).train(), &config.freeze);
+        let sizes = config.sizes(samples.len());
+        // Features can be kept when nothing they depend on changes.
+        let vision_is_frozen = config.freeze.iter().any(|pattern| {
+            matches(pattern, "vision.norm.gamma") && pattern.starts_with("vision") && pattern.ends_with('*')
+        });
+        let features = (vision_is_frozen && !config.augment).then(FeatureCache::default);
+        let run = Run {
+            config: config.clone(),
+            num_images: samples.len(),
+            step: 0,
+            epoch_loss: (0.0, 0),
+            times: Default::default(),
+        };
+        let optimizer = Optimizer::new(&config);
+        Ok(Self { config, sizes, model, optimizer, preprocessor, tokens, prompt, samples, features, run, device })
+    }
+
+    /// Takes up a run where [`save`](Self::save) left it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] listing the differences when the settings or data changed, and what
+    /// reading gives.
+    pub fn resume(&mut self, path: &Path) -> Result<()> {
+        let (run, model) = state::load(path, self.model.clone(), &mut self.optimizer)?;
+        let mut differences = self.config.differences(&run.config);
+        if run.num_images != self.samples.len() {
+            differences.push(format!("photographs: {} was {}", run.num_images, self.samples.len()));
+        }
+        if !differences.is_empty() {
+            let reason = format!("this run was begun with other settings: {}", differences.join("; "));
+            return Err(Error::Config { reason });
+        }
+        (self.run, self.model) = (run, model);
+        Ok(())
+    }
+
+    /// Writes all that [`resume`](Self::resume) needs, all or nothing.
+    ///
+    /// # Errors
+    /// As [`checkpoint::save`](crate::checkpoint::save).
+    pub async fn save(&self, path: &Path) -> Result<()> {
+        state::save(path, &self.run, &self.model, &self.optimizer).await
+    }
+
+    /// The model as it would be used: without gradients, with the running mean of its weights.
+    pub fn model(&self) -> Captioner {
+        self.optimizer.averaged(self.model.valid())
+    }
+
+    /// How much work the run is.
+    pub fn sizes(&self) -> TrainSizes {
+        self.sizes
+    }
+
+    /// Optimiser steps taken so far.
+    pub fn step(&self) -> usize {
+        self.run.step
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_finished(&self) -> bool {
+        self.run.step >= self.sizes.total_steps
+    }
+
+    /// Trains to the end of the epoch, from wherever in it the run stands.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after a whole step, ready to be saved; [`Error::LossNotFinite`] with
+    /// the weights from before the step; unreadable photographs.
+    pub async fn epoch(&mut self, report: &mut Report<'_>) -> Result<Epoch> {
+        self.fill_features(report).await?;
+        let epoch = self.run.step / self.sizes.steps_per_epoch;
+        let order = epoch_order(self.samples.len(), self.config.seed, epoch as u64);
+        let skipped = self.run.step % self.sizes.steps_per_epoch;
+        for images in order.chunks(self.config.batch_size).skip(skipped) {
+            let step = self.run.step;
+            let rate = learning_rate(&self.config, step, self.sizes.total_steps);
+            let loss = self.train_step(images, rate).await?;
+            if !loss.is_finite() {
+                return Err(Error::LossNotFinite { step });
+            }
+            self.run.step += 1;
+            self.run.epoch_loss.0 += f64::from(loss);
+            self.run.epoch_loss.1 += 1;
+            let progress = Progress::Step {
+                step: self.run.step,
+                total: self.sizes.total_steps,
+                loss,
+                learning_rate: rate,
+                images: images.len(),
+            };
+            let ends = self.run.step.is_multiple_of(self.sizes.steps_per_epoch);
+            if report(progress).is_break() && !ends {
+                return Err(Error::Cancelled);
+            }
+        }
+        let (sum, steps) = std::mem::take(&mut self.run.epoch_loss);
+        Ok(Epoch { epoch: epoch + 1, train_loss: (sum / steps.max(1) as f64) as f32 })
+    }
+
+    /// The mean loss over other photographs and all their captions, without label smoothing.
+    ///
+    /// # Errors
+    /// Unreadable photographs and a failing device.
+    pub async fn validation_loss(&self, examples: &[CaptionExample], tokenizer: &Tokenizer) -> Result<f32> {
+        let samples = tokenize(examples, tokenizer, self.tokens, &self.config)?;
+        let model = self.model();
+        let device = self.device.clone().without_autodiff();
+        let (mut sum, mut count) = (0.0, 0);
+        for samples in samples.chunks(READ_BATCH) {
+            let paths: Vec<(&Path, u64)> = samples.iter().map(|sample| (sample.image.as_path(), 0)).collect();
+            let image_embeds = model.vision().forward(pictures::read(&paths, &self.preprocessor, None, &device)?);
+            let most = samples.iter().map(|sample| sample.rows.len()).max().unwrap_or(0);
+            // Every image reads as many rows; those it lacks repeat its first and are not counted.
+            let row = |sample: &'_ Sample, index: usize| sample.rows.get(index).unwrap_or(&sample.rows[0]).clone();
+            let rows: Vec<Vec<u32>> =
+                samples.iter().flat_map(|sample| (0..most).map(move |index| row(sample, index))).collect();
+            let counted: Vec<bool> =
+                samples.iter().flat_map(|sample| (0..most).map(|index| index < sample.rows.len())).collect();
+            let losses = self.row_losses(&model, &rows, &Context::new(image_embeds), 0.0, &device);
+            let losses = read(losses).await?;
+            for ((loss, row), _) in losses.iter().zip(&rows).zip(&counted).filter(|(_, counted)| **counted) {
+                sum += f64::from(*loss);
+                count += row.len() - self.prompt;
+            }
+        }
+        Ok((sum / count.max(1) as f64) as f32)
+    }
+
+    async fn train_step(&mut self, images: &[usize], rate: f64) -> Result<f32> {
+        let step = self.run.step as u64;
+        let mut draws = StdRng::seed_from_u64(self.config.seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        // Dropout depends on the step alone, so that a resumed run drops the same.
+        self.device.seed(draws.random());
+        let drawn: Vec<Vec<Vec<u32>>> = images.iter().map(|image| self.draw_rows(*image, &mut draws)).collect();
+        let labels: usize = drawn.iter().flatten().map(|row| row.len() - self.prompt).sum();
+        let seeds: Vec<u64> = images.iter().map(|_| draws.random()).collect();
+
+        let part = images.len().div_ceil(self.config.accumulate);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut total = 0.0;
+        for ((images, rows), seeds) in images.chunks(part).zip(drawn.chunks(part)).zip(seeds.chunks(part)) {
+            let context = Context::new(self.image_embeds(images, seeds)?);
+            let rows = rows.concat();
+            let smoothing = self.config.label_smoothing;
+            // The mean over the whole step's tokens, whichever part they are in.
+            let loss = self.row_losses(&self.model, &rows, &context, smoothing, &self.device).sum() / labels as f64;
+            let grads = GradientsParams::from_grads(loss.backward(), &self.model);
+            accumulator.accumulate(&self.model, grads);
+            total += read(loss.inner()).await?[0];
+        }
+        if total.is_finite() {
+            let grads = accumulator.grads();
+            self.model = self.optimizer.step(self.model.clone(), grads, rate, &self.config);
+        }
+        Ok(total)
+    }
+
+    /// As many captions of a photograph as a step reads, different ones as long as there are.
+    fn draw_rows(&self, image: usize, draws: &mut StdRng) -> Vec<Vec<u32>> {
+        let rows = &self.samples[image].rows;
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.shuffle(draws);
+        order.iter().cycle().take(self.config.captions_per_image).map(|index| rows[*index].clone()).collect()
+    }
+
+    fn image_embeds(&self, images: &[usize], seeds: &[u64]) -> Result<Tensor<3>> {
+        if let Some(features) = &self.features {
+            return Ok(features.batch(images, &self.device));
+        }
+        let paths = images.iter().map(|image| self.samples[*image].image.as_path());
+        let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
+        let augment = self.config.augment.then(Augment::default);
+        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), &self.device)?;
+        Ok(self.model.vision().forward(pixels))
+    }
+
+    /// Summed losses of each row, `[rows]`.
+    fn row_losses(
+        &self,
+        model: &Captioner,
+        rows: &[Vec<u32>],
+        context: &Context,
+        smoothing: f64,
+        device: &Device,
+    ) -> Tensor<1> {
+        let batch = pad(rows, self.tokens.pad, device);
+        let token = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let ignored: Vec<bool> = rows
+            .iter()
+            .flat_map(|row| (0..token).map(|position| position < self.prompt || position >= row.len()))
+            .collect();
+        let ignored = Tensor::<2, Bool>::from_data(TensorData::new(ignored, [rows.len(), token]), device);
+        // Padding is on the right, so a causal reader never sees it and needs no mask for it.
+        let logits = model.writer().logits(batch.ids.clone(), None, context);
+        lm(logits, batch.ids, ignored, smoothing, Reduction::RowSum)
+    }
+
+    /// Encodes all photographs once where the encoder stays as it is.
+    async fn fill_features(&mut self, report: &mut Report<'_>) -> Result<()> {
+        let Some(mut features) = self.features.take() else { return Ok(()) };
+        let vision = self.model.vision().valid();
+        let device = self.device.clone().without_autodiff();
+        while features.len() < self.samples.len() {
+            let done = features.len();
+            let paths = self.samples[done..].iter().take(READ_BATCH).map(|sample| (sample.image.as_path(), 0));
+            let paths: Vec<(&Path, u64)> = paths.collect();
+            features.push(vision.forward(pictures::read(&paths, &self.preprocessor, None, &device)?)).await?;
+            let progress = Progress::Items { stage: "encoding", done: features.len(), total: self.samples.len() };
+            if report(progress).is_break() {
+                self.features = Some(features);
+                return Err(Error::Cancelled);
+            }
+        }
+        self.features = Some(features);
+        Ok(())
+    }
+}
+
+/// The token rows of every example; captions without a word are left out.
+fn tokenize(
+    examples: &[CaptionExample],
+    tokenizer: &Tokenizer,
+    tokens: TokenIds,
+    config: &TrainConfig,
+) -> Result<Vec<Sample>> {
+    let mut samples = Vec::with_capacity(examples.len());
+    for example in examples {
+        let mut rows = Vec::with_capacity(example.captions.len());
+        for caption in &example.captions {
+            let caption = pre_caption(caption, MAX_WORDS);
+            if !caption.is_empty() {
+                let text = format!("{}{caption}", config.prompt);
+                rows.push(tokenizer.encode_between(tokens.decode, &text, config.max_tokens)?);
+            }
+        }
+        if !rows.is_empty() {
+            samples.push(Sample { image: example.image.clone(), rows });
+        }
+    }
+    Ok(samples)
+}
+
+async fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {
+    let failed = |reason: String| Error::Device { reason };
+    let data = tensor.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
+    data.convert::<f32>().try_to_vec().map_err(|error| failed(format!("{error:?}")))
+}

@@ -1,0 +1,137 @@
+//! What a training run is told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Settings of a captioning run; a run is resumed with the same ones only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training photographs.
+    pub epochs: usize,
+    /// Photographs in an optimiser step, over all its parts.
+    pub batch_size: usize,
+    /// Parts a step is computed in, one after the other: less memory, the same result.
+    pub accumulate: usize,
+    /// Captions of each photograph that a step reads, drawn at random.
+    pub captions_per_image: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// The image encoder's learning rate, as a factor of it.
+    pub vision_rate_factor: f64,
+    /// Learning rate at the end, as a factor of the highest.
+    pub final_rate_factor: f64,
+    /// Optimiser steps in which the learning rate rises from zero.
+    pub warmup_steps: usize,
+    /// Decay of weights that are no norms, biases or position tables.
+    pub weight_decay: f64,
+    /// Decay of the running mean of gradients.
+    pub beta_1: f64,
+    /// Decay of the running mean of squared gradients.
+    pub beta_2: f64,
+    /// Gradients are scaled down to this length when they are longer; 0 for never.
+    pub clip_norm: f64,
+    /// Share of a label's probability that is spread over all words.
+    pub label_smoothing: f64,
+    /// Decay of the running mean of weights that is saved and scored; 0 for the weights themselves.
+    pub weight_average: f64,
+    /// Whether photographs are cropped, flipped and distorted at random.
+    pub augment: bool,
+    /// Parameters that stay as they are: paths with `*` for anything.
+    pub freeze: Vec<String>,
+    /// Written before every caption and not learned.
+    pub prompt: String,
+    /// Longest caption in tokens, prompt included.
+    pub max_tokens: usize,
+    /// Decides shuffling, crops, drawn captions and dropout.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    /// A fine-tuning of a few thousand photographs on one card.
+    fn default() -> Self {
+        Self {
+            epochs: 5,
+            batch_size: 32,
+            accumulate: 1,
+            captions_per_image: 1,
+            learning_rate: 1e-5,
+            vision_rate_factor: 1.0,
+            final_rate_factor: 0.0,
+            warmup_steps: 100,
+            weight_decay: 0.05,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            clip_norm: 1.0,
+            label_smoothing: 0.1,
+            weight_average: 0.0,
+            augment: true,
+            freeze: Vec::new(),
+            prompt: "a picture of ".to_owned(),
+            max_tokens: 40,
+            seed: 0,
+        }
+    }
+}
+
+/// How much work a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainSizes {
+    /// Optimiser steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// Optimiser steps of the run.
+    pub total_steps: usize,
+}
+
+impl TrainConfig {
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming the first that makes no sense.
+    pub fn check(&self) -> Result<()> {
+        let zero = [
+            ("epochs", self.epochs),
+            ("batch size", self.batch_size),
+            ("accumulation", self.accumulate),
+            ("captions for each image", self.captions_per_image),
+        ];
+        for (option, value) in zero {
+            if value == 0 {
+                return Err(Error::Option { option, reason: "must be at least 1".into() });
+            }
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return Err(Error::Option { option: "learning rate", reason: "must be above 0".into() });
+        }
+        if self.accumulate > self.batch_size {
+            let reason = format!("must be at most the batch size of {}", self.batch_size);
+            return Err(Error::Option { option: "accumulation", reason });
+        }
+        if !(0.0..1.0).contains(&self.weight_average) || !(0.0..1.0).contains(&self.label_smoothing) {
+            let reason = "must be at least 0 and below 1".into();
+            return Err(Error::Option { option: "weight average and label smoothing", reason });
+        }
+        Ok(())
+    }
+
+    /// The steps that this many training photographs make.
+    pub fn sizes(&self, num_images: usize) -> TrainSizes {
+        let steps_per_epoch = num_images.div_ceil(self.batch_size).max(1);
+        TrainSizes { steps_per_epoch, total_steps: steps_per_epoch * self.epochs }
+    }
+
+    /// The names and values in which two runs differ, for a message.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let fields = |config: &Self| serde_json::to_value(config).ok().and_then(|value| value.as_object().cloned());
+        let (Some(mine), Some(theirs)) = (fields(self), fields(other)) else {
+            return Vec::new();
+        };
+        let changed = mine.iter().filter(|(name, value)| theirs.get(*name) != Some(value));
+        changed
+            .map(|(name, value)| {
+                format!("{name}: {} was {value}", theirs.get(name).unwrap_or(&serde_json::Value::Null))
+            })
+            .collect()
+    }
+}
