@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::features::FeatureCache;
-use super::freeze::{freeze, matches};
+use super::freeze::freeze;
 use super::optimizer::Optimizer;
 use super::state::{self, Run};
 use super::{TrainConfig, TrainSizes, learning_rate, pictures};
@@ -84,9 +84,8 @@ impl CaptionTrainer {
         let model = freeze(model.to_device(&device).train(), &config.freeze);
         let sizes = config.sizes(samples.len());
         // Features can be kept when nothing they depend on changes.
-        let vision_is_frozen = config.freeze.iter().any(|pattern| {
-            matches(pattern, "vision.norm.gamma") && pattern.starts_with("vision") && pattern.ends_with('*')
-        });
+        let vision_is_frozen =
+            config.freeze.iter().any(|pattern| matches!(pattern.as_str(), "*" | "vision*" | "vision.*"));
         let features = (vision_is_frozen && !config.augment).then(FeatureCache::default);
         let run = Run {
             config: config.clone(),
@@ -105,16 +104,17 @@ impl CaptionTrainer {
     /// [`Error::Config`] listing the differences when the settings or data changed, and what
     /// reading gives.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
-        let (run, model) = state::load(path, self.model.clone(), &mut self.optimizer)?;
+        let mut optimizer = Optimizer::new(&self.config);
+        let (run, model) = state::load(path, self.model.clone(), &mut optimizer)?;
         let mut differences = self.config.differences(&run.config);
         if run.num_images != self.samples.len() {
-            differences.push(format!("photographs: {} was {}", run.num_images, self.samples.len()));
+            differences.push(format!("photographs: {} was {}", self.samples.len(), run.num_images));
         }
         if !differences.is_empty() {
             let reason = format!("this run was begun with other settings: {}", differences.join("; "));
             return Err(Error::Config { reason });
         }
-        (self.run, self.model) = (run, model);
+        (self.run, self.model, self.optimizer) = (run, model, optimizer);
         Ok(())
     }
 

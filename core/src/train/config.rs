@@ -130,7 +130,7 @@ impl TrainConfig {
         let changed = mine.iter().filter(|(name, value)| theirs.get(*name) != Some(value));
         changed
             .map(|(name, value)| {
-                format!("{name}: {} was {value}", theirs.get(name).unwrap_or(&serde_json::Value::Null))
+                format!("{name}: {value} was {}", theirs.get(name).unwrap_or(&serde_json::Value::Null))
             })
             .collect()
     }
