@@ -14,6 +14,7 @@ mod weights;
 pub use inspect::{Summary, inspect, inspect_weights};
 pub use load::load_vision;
 pub use save::{Dtype, save};
+#[cfg(feature = "train")]
 pub(crate) use save::{NamedTensor, write_tensors};
 pub use weights::{TensorInfo, Weights};
 
