@@ -1,0 +1,142 @@
+//! `medley bench`.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use medley::checkpoint::{Checkpoint, TokenizerText};
+use medley::generate::{GenerateConfig, Strategy};
+use medley::model::{BlipConfig, Kind, Model};
+use medley::pipeline::Inputs;
+use medley::vision::VisionConfig;
+use medley::{CaptionOptions, DeviceChoice, OpenDevice, Pipeline};
+use serde_json::json;
+
+use super::interrupt;
+use super::model::ModelArguments;
+use super::{ALL_GOOD, print};
+
+/// What to measure.
+#[derive(Args)]
+pub struct Arguments {
+    /// Devices to measure on, in turn
+    #[arg(long, default_value = "auto", value_delimiter = ',', value_name = "DEVICE")]
+    device: Vec<DeviceChoice>,
+    /// Also measure ViT-B/16 at 384 px with BERT-base, random weights
+    #[arg(long)]
+    base: bool,
+    /// Runs of each; the least and the median time are printed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// Print a JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Tokens of a caption in the benchmark, whatever the model would say.
+const TOKENS: usize = 20;
+
+/// Prints a table: work, least and median seconds.
+pub async fn run(arguments: Arguments) -> Result<u8> {
+    interrupt::listen();
+    for choice in &arguments.device {
+        let device = medley::device::open(*choice).await?;
+        let builtin =
+            ModelArguments { model: None, tokenizer: None, config: None, image_size: None, skip_training_state: false };
+        let builtin = builtin.load(&device)?;
+        let json = builtin.tokenizer().to_json()?;
+        Bench { name: "built-in", pipeline: builtin, device: &device, arguments: &arguments }.captioning().await?;
+        if arguments.base {
+            let captioner = random(Kind::Captioner, &json, &device)?;
+            Bench { name: "base 384 px", pipeline: captioner, device: &device, arguments: &arguments }
+                .captioning()
+                .await?;
+            let matcher = random(Kind::Matcher, &json, &device)?;
+            Bench { name: "base 384 px", pipeline: matcher, device: &device, arguments: &arguments }.matching().await?;
+        }
+    }
+    Ok(ALL_GOOD)
+}
+
+/// A full-size model with random weights; the tokenizer only lends it words.
+fn random(kind: Kind, tokenizer: &str, device: &OpenDevice) -> Result<Pipeline> {
+    let config = BlipConfig::bert(kind, VisionConfig::base(384));
+    let checkpoint = Checkpoint {
+        model: Model::init(&config, &device.device),
+        tokenizer: Some(TokenizerText::Json(tokenizer.to_owned())),
+        preprocessor: Some(Inputs::new(384).to_json()),
+        config,
+    };
+    Ok(Pipeline::new(checkpoint, &device.device)?)
+}
+
+struct Bench<'a> {
+    name: &'static str,
+    pipeline: Pipeline,
+    device: &'a OpenDevice,
+    arguments: &'a Arguments,
+}
+
+impl Bench<'_> {
+    async fn captioning(&self) -> Result<()> {
+        let side = self.pipeline.config().vision.image_size_px;
+        let picture: Vec<f32> = (0..3 * side * side).map(|index| (index % 251) as f32 / 125.0 - 1.0).collect();
+        for batch in [1, 8] {
+            let pixels = vec![picture.clone(); batch];
+            let encode = async || self.pipeline.encode(&pixels).await;
+            self.measure(&format!("image encoder, batch {batch}"), encode).await?;
+        }
+        for (work, strategy) in [("greedy", Strategy::Greedy), ("beam 3", Strategy::beam(3))] {
+            let options = CaptionOptions {
+                // A model cannot end before the shortest length: every run writes as many tokens.
+                generate: GenerateConfig {
+                    strategy,
+                    max_length: TOKENS + 1,
+                    min_length: TOKENS + 1,
+                    ..GenerateConfig::default()
+                },
+                prompt: Some(String::new()),
+            };
+            let pixels = [picture.clone()];
+            let caption =
+                async || self.pipeline.caption(&pixels, &options, &mut |_| interrupt::flow()).await.map(|_| ());
+            self.measure(&format!("caption, {work}, {TOKENS} tokens"), caption).await?;
+        }
+        Ok(())
+    }
+
+    async fn matching(&self) -> Result<()> {
+        let side = self.pipeline.config().vision.image_size_px;
+        let picture: Vec<f32> = (0..3 * side * side).map(|index| (index % 251) as f32 / 125.0 - 1.0).collect();
+        let text = "a brown dog runs over the green grass after a red ball".repeat(3);
+        for texts in [1, 8] {
+            let texts = vec![text.clone(); texts];
+            let matching = async || self.pipeline.match_texts(&picture, &texts, false).await.map(|_| ());
+            self.measure(&format!("match, 1 picture, {} texts", texts.len()), matching).await?;
+        }
+        Ok(())
+    }
+
+    async fn measure(&self, work: &str, run: impl AsyncFn() -> medley::Result<()>) -> Result<()> {
+        run().await?;
+        let mut seconds = Vec::new();
+        for _ in 0..self.arguments.runs {
+            let start = Instant::now();
+            run().await?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        seconds.sort_by(f64::total_cmp);
+        let (least, median) = (seconds[0], seconds[seconds.len() / 2]);
+        if self.arguments.json {
+            print(
+                &json!({ "device": self.device.name, "model": self.name, "work": work, "least": least, "median": median }),
+            );
+        } else {
+            print(&format_args!(
+                "{:<20} {:<12} {work:<28} {least:>9.4} s {median:>9.4} s",
+                self.device.name, self.name
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! `medley convert`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use medley::checkpoint::{Dtype, TokenizerText, load, save};
+use medley::device::{DeviceChoice, open};
+use medley::tokenizer::Tokenizer;
+
+use super::ALL_GOOD;
+use super::model::ModelArguments;
+use super::progress::Bar;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  medley convert blip-image-captioning-base captioner.safetensors --dtype f16
+  medley convert model_base_retrieval_coco.pth matcher.safetensors --skip-training-state --tokenizer vocab.txt";
+
+/// Number format of the result.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// 32-bit floats
+    F32,
+    /// 16-bit floats: half the size
+    F16,
+}
+
+/// What to convert.
+#[derive(Args)]
+pub struct Arguments {
+    /// A checkpoint of any layout
+    input: PathBuf,
+    /// The one file it becomes
+    output: PathBuf,
+    /// Number format of the result
+    #[arg(long, value_enum, default_value_t = Format::F32)]
+    dtype: Format,
+    /// Write over a file that is there
+    #[arg(long)]
+    overwrite: bool,
+    /// A tokenizer.json or vocab.txt, where none lies beside the checkpoint
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// A config.json, where the checkpoint's shapes do not say enough
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Leave out momentum copies and feature queues
+    #[arg(long)]
+    skip_training_state: bool,
+}
+
+/// Writes a checkpoint as one file with configuration, tokenizer and preprocessing in it.
+pub async fn run(arguments: Arguments) -> Result<u8> {
+    let output = &arguments.output;
+    if output.exists() && !arguments.overwrite {
+        bail!("{} is there already; --overwrite writes over it", output.display());
+    }
+    let options = ModelArguments {
+        model: Some(arguments.input.clone()),
+        tokenizer: arguments.tokenizer.clone(),
+        config: arguments.config.clone(),
+        image_size: None,
+        skip_training_state: arguments.skip_training_state,
+    };
+    let device = open(DeviceChoice::Cpu).await?.device;
+    let mut bar = Bar::new();
+    let loaded = load(&arguments.input, &device, &options.options(), &mut |progress| bar.report(progress));
+    bar.clear();
+    let mut checkpoint = loaded.with_context(|| format!("could not load {}", arguments.input.display()))?;
+    // A vocabulary becomes the tokenizer it stands for: the result is one file.
+    let tokenizer = match &checkpoint.tokenizer {
+        Some(TokenizerText::Vocab(vocab)) => Some(Tokenizer::from_vocab(vocab)?),
+        Some(TokenizerText::Json(json)) => Some(Tokenizer::from_json(json)?),
+        None => None,
+    };
+    if tokenizer.is_none() {
+        eprintln!("medley: no tokenizer lies beside the checkpoint; the result will need --tokenizer");
+    }
+    checkpoint.tokenizer = tokenizer.map(|tokenizer| tokenizer.to_json()).transpose()?.map(TokenizerText::Json);
+    let inputs =
+        medley::pipeline::Inputs::read(checkpoint.preprocessor.as_deref(), checkpoint.config.vision.image_size_px)?;
+    checkpoint.preprocessor = Some(inputs.to_json());
+    let dtype = match arguments.dtype {
+        Format::F32 => Dtype::F32,
+        Format::F16 => Dtype::F16,
+    };
+    save(&checkpoint, output, dtype).await?;
+    let bytes = std::fs::metadata(output).map(|about| about.len()).unwrap_or_default();
+    eprintln!("{}: {:.1} MB", output.display(), bytes as f64 / 1e6);
+    Ok(ALL_GOOD)
+}

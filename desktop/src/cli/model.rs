@@ -1,0 +1,76 @@
+//! Which model, on which device: the options every command shares.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use medley::{DeviceChoice, LoadOptions, OpenDevice, Pipeline};
+
+use super::progress::Bar;
+use crate::builtin;
+
+/// The device option.
+#[derive(Args, Clone)]
+pub struct DeviceArguments {
+    /// Where to compute: auto, cpu, gpu, gpu:N, or software (a GPU imitated by the CPU)
+    #[arg(long, env = "MEDLEY_DEVICE", default_value = "auto", value_name = "DEVICE", global = true)]
+    pub device: DeviceChoice,
+}
+
+/// The model options.
+#[derive(Args, Clone)]
+pub struct ModelArguments {
+    /// A checkpoint: a Hugging Face folder, an authors' .pth, or a .safetensors of Medley; the built-in model if not given
+    #[arg(long, short, env = "MEDLEY_MODEL", value_name = "PATH")]
+    pub model: Option<PathBuf>,
+    /// A tokenizer.json or vocab.txt, where none lies beside the checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+    /// A config.json, where the checkpoint's shapes do not say enough
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Side of the pictures the model reads; its position table is resized
+    #[arg(long, value_name = "PX")]
+    pub image_size: Option<usize>,
+    /// Leave out momentum copies and feature queues that lie in a checkpoint
+    #[arg(long)]
+    pub skip_training_state: bool,
+}
+
+impl DeviceArguments {
+    /// Opens the device.
+    pub async fn open(&self) -> Result<OpenDevice> {
+        Ok(medley::device::open(self.device).await?)
+    }
+}
+
+impl ModelArguments {
+    /// How the checkpoint is to be loaded.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions {
+            skip_training_state: self.skip_training_state,
+            image_size_px: self.image_size,
+            config: self.config.clone(),
+            tokenizer: self.tokenizer.clone(),
+        }
+    }
+
+    /// Loads the model, showing progress.
+    pub fn load(&self, device: &OpenDevice) -> Result<Pipeline> {
+        let mut bar = Bar::new();
+        let mut report = |progress| bar.report(progress);
+        let (name, loaded) = match &self.model {
+            Some(path) => {
+                let loaded = Pipeline::load(path, &device.device, &self.options(), &mut report);
+                (path.display().to_string(), loaded)
+            }
+            None => {
+                let weights = builtin::weights()?;
+                let loaded = Pipeline::load_weights(&weights, &device.device, &self.options(), &mut report);
+                (builtin::NAME.to_owned(), loaded)
+            }
+        };
+        bar.clear();
+        loaded.with_context(|| format!("could not load {name}"))
+    }
+}
