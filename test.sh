@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Every check of this repository: formatting, the tests, and that the page's crate compiles for wasm.
+#
+# MEDLEY_TARGET_DIR  where compiled code is kept from one checkout to the next
+# MEDLEY_LINT=1      clippy too; it compiles every dependency once more
+set -euo pipefail
+cd "$(dirname "$0")"
+
+target_dir=${MEDLEY_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/medley/target}
+wasm=wasm32-unknown-unknown
+
+say() {
+  printf '\n== %s\n' "$*"
+}
+
+# Installs Debian packages that are missing; without root it names them and goes on.
+need() {
+  local package missing=()
+  for package in "$@"; do
+    dpkg-query --show --showformat '${Status}\n' "$package" 2>/dev/null | grep -qx 'install ok installed' ||
+      missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    return
+  elif [ "$(id -u)" -eq 0 ]; then
+    say "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  else
+    say "not root, so not installing ${missing[*]}: what needs them will fail"
+  fi
+}
+
+if command -v apt-get >/dev/null; then
+  # A Vulkan driver that runs on the CPU: the GPU tests' GPU.
+  need libvulkan1 mesa-vulkan-drivers
+  if ! rustup target list --installed 2>/dev/null | grep -qx "$wasm"; then
+    need cargo-web rust-web-src rustc-web
+  fi
+fi
+
+export CARGO_TARGET_DIR=$target_dir
+say "compiling into $CARGO_TARGET_DIR"
+
+say "formatting"
+cargo fmt --all --check
+cargo fmt --manifest-path web/Cargo.toml --check
+
+if [ "${MEDLEY_LINT:-0}" = 1 ]; then
+  say "clippy"
+  cargo clippy --release --workspace --all-targets -- -D warnings
+fi
+
+say "tests"
+# All at once: another selection of packages means other features, and compiles every dependency again.
+cargo test --release --workspace
+
+say "the page's crate for $wasm"
+CARGO_TARGET_DIR=$target_dir/wasm web/build.sh check
+
+say "all passed"
