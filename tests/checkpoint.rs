@@ -1,5 +1,7 @@
 //! Checkpoints in and out: what is saved is what was loaded, in every kind and layout.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Bad checkpoints: each is refused with an error that names what is wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -6,6 +6,8 @@
 //! where that is smaller: the gradient of a key's bias is zero but for rounding. On a GPU burn
 //! differentiates GELU by its tanh formula, which is up to 1e-3 off: [`GPU_GRADIENT`] is twice that.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};

@@ -1,5 +1,7 @@
 //! Text to ids and back, against the `tokenizers` library behind Hugging Face's `BertTokenizer`.
 
+#![allow(clippy::unwrap_used)]
+
 use medley::Error;
 use medley::tokenizer::{Tokenizer, pad, train};
 use medley_tests::{device, fixture};

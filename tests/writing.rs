@@ -3,6 +3,8 @@
 //! Tolerance: two ways to compute the same logits differ by another order of summation, which
 //! moves these models' logits by up to 4e-5; the parity suite allows the same [`LOGITS`].
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
