@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use medley::checkpoint::{Checkpoint, Dtype, TokenizerText, Weights, load_vision, save};
-use medley::data::{CaptionExample, CaptionSet, read_captions};
+use medley::data::{CaptionExample, CaptionSet, has_splits, hold_out, read_captions};
 use medley::model::{BlipConfig, Captioner, Model};
 use medley::pipeline::Inputs;
 use medley::tokenizer::{self, Tokenizer};
@@ -41,6 +41,9 @@ Examples:
     medley train caption --data dataset_flickr8k.json --images images --freeze 'vision.*' --out run
   Go on after Ctrl-C or a power cut:
     medley train caption --data my-photos --model blip-image-captioning-base --out my-model --resume";
+
+/// Share of the pictures scored on where the data has no splits.
+const HELD_OUT: f64 = 0.1;
 
 #[derive(Args)]
 struct CaptionArguments {
@@ -292,10 +295,15 @@ impl Run<'_> {
     }
 }
 
-/// The training and the validation pictures.
+/// The training and the validation pictures; of data without splits a tenth is held out.
 fn datasets(arguments: &CaptionArguments) -> Result<(CaptionSet, CaptionSet)> {
-    let read = |split: &str| read_captions(&arguments.data, arguments.images.as_deref(), Some(split));
-    let (train, val) = (read(&arguments.train_split)?, read(&arguments.val_split)?);
+    let (data, images) = (&arguments.data, arguments.images.as_deref());
+    let (train, val) = if has_splits(data)? {
+        let read = |split: &str| read_captions(data, images, Some(split));
+        (read(&arguments.train_split)?, read(&arguments.val_split)?)
+    } else {
+        hold_out(read_captions(data, images, None)?, HELD_OUT, arguments.seed)
+    };
     for warning in train.warnings.iter().chain(&val.warnings) {
         eprintln!("medley: {warning}");
     }
