@@ -195,6 +195,8 @@ async fn caption(arguments: CaptionArguments) -> Result<u8> {
     )?;
     if arguments.resume && state.exists() {
         trainer.resume(&state).context("could not resume")?;
+    } else {
+        save(&pipeline.to_checkpoint()?, &arguments.out.join("last.safetensors"), Dtype::F32).await?;
     }
     eprintln!(
         "{} pictures to learn from, {} to score on, {} steps on {}",
@@ -312,6 +314,12 @@ fn datasets(arguments: &CaptionArguments) -> Result<(CaptionSet, CaptionSet)> {
 
 /// The model a run starts from.
 fn start(arguments: &CaptionArguments, train: &CaptionSet, device: &OpenDevice) -> Result<Pipeline> {
+    let last = arguments.out.join("last.safetensors");
+    if arguments.resume && last.exists() {
+        // The run's own vocabulary: learned again it might number its tokens differently.
+        let model = ModelArguments { model: Some(last), image_size: None, ..arguments.model.clone() };
+        return model.load(device);
+    }
     let mut pipeline = if arguments.new { fresh(arguments, train, device)? } else { arguments.model.load(device)? };
     if let Some(prompt) = &arguments.prompt {
         pipeline.set_prompt(prompt);
