@@ -4,20 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may import from it, besides itself, `error` and `progress`.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("device", &[]),
-    ("nn", &[]),
+    ("kernel", &[]),
+    ("nn", &["kernel"]),
     ("vision", &["nn"]),
-    ("text", &["nn"]),
+    ("text", &["nn", "kernel"]),
     ("model", &["vision", "text", "nn"]),
-    ("loss", &[]),
+    ("loss", &["kernel"]),
     ("tokenizer", &["text"]),
     ("preprocess", &[]),
     ("checkpoint", &["model", "vision", "text"]),
     ("generate", &["model", "nn", "text"]),
     ("pipeline", &["model", "checkpoint", "generate", "tokenizer", "preprocess", "device", "text", "vision"]),
     ("data", &["tokenizer", "preprocess"]),
-    ("train", &["model", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
+    ("train", &["model", "vision", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
     ("eval", &["pipeline", "data"]),
 ];
 

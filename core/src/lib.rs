@@ -4,6 +4,7 @@ pub mod device;
 pub mod error;
 pub mod progress;
 
+pub mod kernel;
 pub mod nn;
 pub mod text;
 pub mod vision;

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::kernel::cross_entropy;
+
 /// What becomes of the losses of single tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
@@ -31,19 +33,10 @@ pub fn lm(
     let [batch, token, vocab] = logits.dims();
     let predictions = token - 1;
     let logits = logits.narrow(1, 0, predictions).reshape([batch * predictions, vocab]);
-    let labels = ids.narrow(1, 1, predictions).reshape([batch * predictions, 1]);
+    let labels = ids.narrow(1, 1, predictions).reshape([batch * predictions]);
     let counted = ignored.narrow(1, 1, predictions).bool_not().float();
 
-    // -log p(word) = log(sum(exp(logits))) - logit: no table of log-probabilities is kept.
-    let max = logits.clone().detach().max_dim(1); // [batch * predictions, 1]
-    let log_sum = (logits.clone() - max.clone()).exp().sum_dim(1).log() + max;
-    let label_logit = logits.clone().gather(1, labels);
-    let losses = if smoothing == 0.0 {
-        log_sum - label_logit
-    } else {
-        log_sum - label_logit * (1.0 - smoothing) - logits.mean_dim(1) * smoothing
-    };
-    let losses = losses.reshape([batch, predictions]) * counted.clone();
+    let losses = cross_entropy(logits, labels, smoothing).reshape([batch, predictions]) * counted.clone();
     match reduction {
         Reduction::Mean => losses.sum() / counted.sum().clamp_min(1.0),
         Reduction::RowSum => losses.sum_dim(1).reshape([batch]),

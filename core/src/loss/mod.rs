@@ -2,4 +2,5 @@
 
 mod lm;
 
+pub use crate::kernel::cross_entropy;
 pub use lm::{Reduction, lm};

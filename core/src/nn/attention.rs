@@ -2,13 +2,13 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::activation::softmax;
+use burn::nn::Linear;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor};
 
-use super::{KeyValue, linear};
+use super::{Dropout, KeyValue, linear};
+use crate::kernel::softmax;
 
 /// Hidden scores before the softmax: far below any score, yet finite, so that a row that is
 /// hidden as a whole stays a number.
@@ -36,6 +36,7 @@ pub struct Attention {
     query: Linear,
     key: Linear,
     value: Linear,
+    #[module(skip)]
     dropout: Dropout,
     #[module(skip)]
     num_heads: usize,
@@ -49,7 +50,7 @@ impl AttentionConfig {
             query: linear(self.hidden_size, self.hidden_size, device),
             key: linear(self.context_size, self.hidden_size, device),
             value: linear(self.context_size, self.hidden_size, device),
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: Dropout::new(self.dropout),
             num_heads: self.num_heads,
         }
     }
@@ -116,7 +117,7 @@ pub fn scaled_dot_product(
         Some(mask) => scores.mask_fill(mask, HIDDEN_SCORE),
         None => scores,
     };
-    let weights = softmax(scores, 3);
+    let weights = softmax(scores);
     let weights = match dropout {
         Some(dropout) => dropout.forward(weights),
         None => weights,

@@ -2,10 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 use super::linear;
+use crate::kernel::gelu;
 
 /// `down(gelu(up(x)))` with the exact (erf) GELU of BERT and ViT.
 #[derive(Module, Debug)]

@@ -1,7 +1,7 @@
 //! Fresh weights the way BERT and timm draw them: normal with deviation 0.02, biases zero.
 
 use burn::module::Param;
-use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{Initializer, Linear};
 use burn::tensor::{Device, Tensor};
 
 const DEVIATION: f64 = 0.02;
@@ -14,9 +14,4 @@ pub fn linear(input: usize, output: usize, device: &Device) -> Linear {
 /// A learned table of normal values.
 pub fn table<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     Initializer::Normal { mean: 0.0, std: DEVIATION }.init(shape, device)
-}
-
-/// A layer norm over `size` features with this `epsilon`.
-pub fn layer_norm(size: usize, epsilon: f64, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(size).with_epsilon(epsilon).init(device)
 }

@@ -3,13 +3,17 @@
 mod attention;
 mod cache;
 mod drop_path;
+mod dropout;
 mod feed_forward;
 mod init;
+mod layer_norm;
 mod mask;
 
 pub use attention::{Attention, AttentionConfig, scaled_dot_product};
 pub use cache::{KeyValue, KvCache, LayerCache};
 pub use drop_path::DropPath;
+pub use dropout::Dropout;
 pub use feed_forward::FeedForward;
-pub use init::{layer_norm, linear, table};
+pub use init::{linear, table};
+pub use layer_norm::LayerNorm;
 pub use mask::{causal_mask, padding_mask};

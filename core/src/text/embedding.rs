@@ -1,12 +1,11 @@
 //! Token ids to vectors.
 
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm};
 use burn::tensor::module::embedding;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::TextConfig;
-use crate::nn::{layer_norm, table};
+use crate::nn::{Dropout, LayerNorm, table};
 
 /// Word and position tables, summed and normalised (BERT without token types).
 #[derive(Module, Debug)]
@@ -14,6 +13,7 @@ pub struct TextEmbedding {
     word: Param<Tensor<2>>,
     position: Param<Tensor<2>>,
     norm: LayerNorm,
+    #[module(skip)]
     dropout: Dropout,
 }
 
@@ -22,8 +22,8 @@ impl TextEmbedding {
         Self {
             word: table([config.vocab_size, config.hidden_size], device),
             position: table([config.max_positions, config.hidden_size], device),
-            norm: layer_norm(config.hidden_size, config.layer_norm_epsilon, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            norm: LayerNorm::new(config.hidden_size, config.layer_norm_epsilon, device),
+            dropout: Dropout::new(config.dropout),
         }
     }
 

@@ -1,12 +1,12 @@
 //! One layer of the stack: self-attention of either kind, cross-attention, feed-forward.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::med::Reading;
 use super::{CrossAttention, Mode, TextConfig};
-use crate::nn::{Attention, AttentionConfig, FeedForward, KeyValue, LayerCache, layer_norm, linear};
+use crate::nn::{Attention, AttentionConfig, Dropout, FeedForward, KeyValue, LayerCache, LayerNorm, linear};
 
 /// An attention with its output projection, residual and norm: one post-norm sub-layer of BERT.
 #[derive(Module, Debug)]
@@ -14,6 +14,7 @@ pub struct AttentionLayer {
     attention: Attention,
     output: Linear,
     norm: LayerNorm,
+    #[module(skip)]
     dropout: Dropout,
 }
 
@@ -22,8 +23,8 @@ impl AttentionLayer {
         Self {
             attention: attention(config, context_size, device),
             output: linear(config.hidden_size, config.hidden_size, device),
-            norm: layer_norm(config.hidden_size, config.layer_norm_epsilon, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            norm: LayerNorm::new(config.hidden_size, config.layer_norm_epsilon, device),
+            dropout: Dropout::new(config.dropout),
         }
     }
 
@@ -42,6 +43,7 @@ pub struct PairedCrossAttention {
     outputs: [Linear; 2],
     merge: Option<Linear>,
     norm: LayerNorm,
+    #[module(skip)]
     dropout: Dropout,
 }
 
@@ -52,8 +54,8 @@ impl PairedCrossAttention {
             attentions: [0, 1].map(|_| attention(config, config.context_size, device)),
             outputs: [0, 1].map(|_| linear(hidden, hidden, device)),
             merge: merges.then(|| linear(2 * hidden, hidden, device)),
-            norm: layer_norm(hidden, config.layer_norm_epsilon, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            norm: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
+            dropout: Dropout::new(config.dropout),
         }
     }
 
@@ -81,6 +83,7 @@ pub struct MedLayer {
     paired_cross: Option<PairedCrossAttention>,
     feed_forward: FeedForward,
     norm: LayerNorm,
+    #[module(skip)]
     dropout: Dropout,
 }
 
@@ -100,8 +103,8 @@ impl MedLayer {
                 _ => None,
             },
             feed_forward: FeedForward::new(hidden, config.feed_forward_size, device),
-            norm: layer_norm(hidden, config.layer_norm_epsilon, device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            norm: LayerNorm::new(hidden, config.layer_norm_epsilon, device),
+            dropout: Dropout::new(config.dropout),
         }
     }
 

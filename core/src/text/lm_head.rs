@@ -1,11 +1,11 @@
 //! Text states to a score for every word.
 
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, LayerNorm, Linear};
-use burn::tensor::activation::gelu;
+use burn::nn::{Initializer, Linear};
 use burn::tensor::{Device, Tensor};
 
-use crate::nn::{layer_norm, linear};
+use crate::kernel::gelu;
+use crate::nn::{LayerNorm, linear};
 
 /// BERT's prediction head; its last matrix is the word table used transposed.
 #[derive(Module, Debug)]
@@ -19,7 +19,7 @@ impl LmHead {
     pub(super) fn new(hidden_size: usize, vocab_size: usize, epsilon: f64, device: &Device) -> Self {
         Self {
             transform: linear(hidden_size, hidden_size, device),
-            norm: layer_norm(hidden_size, epsilon, device),
+            norm: LayerNorm::new(hidden_size, epsilon, device),
             bias: Initializer::Zeros.init([vocab_size], device),
         }
     }

@@ -2,11 +2,11 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use super::{PatchEmbed, resize_position};
-use crate::nn::{DropPath, FeedForward, KeyValue, layer_norm, linear, scaled_dot_product, table};
+use crate::nn::{DropPath, FeedForward, KeyValue, LayerNorm, linear, scaled_dot_product, table};
 
 /// Sizes of a [`VisionTransformer`].
 #[derive(Config, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl VisionConfig {
             blocks: DropPath::schedule(self.drop_path, self.num_layers)
                 .map(|drop_path| VisionBlock::new(self, drop_path, device))
                 .collect(),
-            norm: layer_norm(self.hidden_size, self.layer_norm_epsilon, device),
+            norm: LayerNorm::new(self.hidden_size, self.layer_norm_epsilon, device),
             patch_size_px: self.patch_size_px,
         }
     }
@@ -135,10 +135,10 @@ impl VisionBlock {
         let VisionConfig { hidden_size, num_heads, layer_norm_epsilon, .. } = *config;
         assert!(hidden_size.is_multiple_of(num_heads), "num_heads must divide hidden_size");
         Self {
-            attention_norm: layer_norm(hidden_size, layer_norm_epsilon, device),
+            attention_norm: LayerNorm::new(hidden_size, layer_norm_epsilon, device),
             query_key_value: linear(hidden_size, 3 * hidden_size, device),
             output: linear(hidden_size, hidden_size, device),
-            feed_forward_norm: layer_norm(hidden_size, layer_norm_epsilon, device),
+            feed_forward_norm: LayerNorm::new(hidden_size, layer_norm_epsilon, device),
             feed_forward: FeedForward::new(hidden_size, config.feed_forward_size, device),
             drop_path,
             num_heads,

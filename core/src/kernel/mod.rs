@@ -1,0 +1,18 @@
+//! Operations written by hand, each beside what it computes in plain tensor operations.
+//!
+//! A kernel is a trait of backends: its default body is the reference, the CPU has its own loops,
+//! and gradients are exact on every device.
+
+mod cross_entropy;
+mod gelu;
+mod layer_norm;
+mod noise;
+mod rows;
+mod softmax;
+mod vector;
+
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use gelu::{Gelu, gelu};
+pub use layer_norm::{Normalize, layer_norm};
+pub use noise::{DropoutMask, dropout_mask};
+pub use softmax::{Softmax, softmax};
