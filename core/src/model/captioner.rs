@@ -56,6 +56,21 @@ impl Writer<'_> {
         self.text
     }
 
+    /// What the stack makes of every position, ready for [`scores`](Self::scores).
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch * n, token]`, the first of each row `[DEC]`
+    /// - `context.states`: `[batch, key, context]`
+    /// - returns `[batch * n, token, hidden]`
+    pub fn states(&self, ids: Tensor<2, Int>, context: &Context) -> Tensor<3> {
+        self.text.forward(Mode::Decode, ids, None, Some(context), None)
+    }
+
+    /// The score of every word after each of these states: `[row, hidden]` to `[row, vocab]`.
+    pub fn scores(&self, states: Tensor<2>) -> Tensor<2> {
+        self.lm_head.forward(states.unsqueeze_dim(0), self.text.word_table()).squeeze_dim(0)
+    }
+
     /// The score of every word at every position.
     ///
     /// # Shapes

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::features::FeatureCache;
-use super::freeze::freeze;
+use super::freeze::{first_learning_part, freeze};
 use super::optimizer::Optimizer;
 use super::state::{self, Run};
 use super::{TrainConfig, TrainSizes, learning_rate, pictures};
 use crate::data::{CaptionExample, epoch_order};
 use crate::error::{Error, Result};
-use crate::loss::{Reduction, lm};
+use crate::loss::cross_entropy;
 use crate::model::Captioner;
 use crate::preprocess::{Augment, Preprocessor, pre_caption};
 use crate::progress::{Progress, Report};
@@ -40,7 +40,9 @@ pub struct CaptionTrainer {
     /// Tokens of a row that are given, not learned: `[DEC]` and the prompt.
     prompt: usize,
     samples: Vec<Sample>,
+    /// What the first learning part of the image encoder reads, kept where nothing changes it.
     features: Option<FeatureCache>,
+    first_part: usize,
     run: Run,
     device: Device,
 }
@@ -52,6 +54,12 @@ pub struct Epoch {
     pub epoch: usize,
     /// Mean loss of its steps.
     pub train_loss: f32,
+}
+
+/// A caption's tokens; the first `given` of them are not learned.
+struct Row<'a> {
+    ids: &'a [u32],
+    given: usize,
 }
 
 /// A photograph and the token rows of its captions.
@@ -83,10 +91,10 @@ impl CaptionTrainer {
         let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
         let model = freeze(model.to_device(&device).train(), &config.freeze);
         let sizes = config.sizes(samples.len());
-        // Features can be kept when nothing they depend on changes.
-        let vision_is_frozen =
-            config.freeze.iter().any(|pattern| matches!(pattern.as_str(), "*" | "vision*" | "vision.*"));
-        let features = (vision_is_frozen && !config.augment).then(FeatureCache::default);
+        let first_part = first_learning_part(model.vision());
+        let [_, image_token, hidden] = model.vision().position().dims();
+        let fits = FeatureCache::megabytes(samples.len(), image_token, hidden) <= config.feature_memory_mb;
+        let features = (first_part > 0 && !config.augment && fits).then(FeatureCache::default);
         let run = Run {
             config: config.clone(),
             num_images: samples.len(),
@@ -95,7 +103,20 @@ impl CaptionTrainer {
             times: Default::default(),
         };
         let optimizer = Optimizer::new(&config);
-        Ok(Self { config, sizes, model, optimizer, preprocessor, tokens, prompt, samples, features, run, device })
+        Ok(Self {
+            config,
+            sizes,
+            model,
+            optimizer,
+            preprocessor,
+            tokens,
+            prompt,
+            samples,
+            features,
+            first_part,
+            run,
+            device,
+        })
     }
 
     /// Takes up a run where [`save`](Self::save) left it.
@@ -196,17 +217,18 @@ impl CaptionTrainer {
             let image_embeds = model.vision().forward(pictures::read(&paths, &self.preprocessor, None, &device)?);
             let most = samples.iter().map(|sample| sample.rows.len()).max().unwrap_or(0);
             // Every image reads as many rows; those it lacks repeat its first and are not counted.
-            let row = |sample: &'_ Sample, index: usize| sample.rows.get(index).unwrap_or(&sample.rows[0]).clone();
-            let rows: Vec<Vec<u32>> =
-                samples.iter().flat_map(|sample| (0..most).map(move |index| row(sample, index))).collect();
-            let counted: Vec<bool> =
-                samples.iter().flat_map(|sample| (0..most).map(|index| index < sample.rows.len())).collect();
-            let losses = self.row_losses(&model, &rows, &Context::new(image_embeds), 0.0, &device);
-            let losses = read(losses).await?;
-            for ((loss, row), _) in losses.iter().zip(&rows).zip(&counted).filter(|(_, counted)| **counted) {
-                sum += f64::from(*loss);
-                count += row.len() - self.prompt;
-            }
+            let rows: Vec<Row> = samples
+                .iter()
+                .flat_map(|sample| {
+                    (0..most).map(|index| match sample.rows.get(index) {
+                        Some(ids) => Row { ids, given: self.prompt },
+                        None => Row { ids: &sample.rows[0], given: sample.rows[0].len() },
+                    })
+                })
+                .collect();
+            let losses = read(self.token_losses(&model, &rows, &Context::new(image_embeds), 0.0, &device)).await?;
+            sum += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            count += losses.len();
         }
         Ok((sum / count.max(1) as f64) as f32)
     }
@@ -225,10 +247,10 @@ impl CaptionTrainer {
         let mut total = 0.0;
         for ((images, rows), seeds) in images.chunks(part).zip(drawn.chunks(part)).zip(seeds.chunks(part)) {
             let context = Context::new(self.image_embeds(images, seeds)?);
-            let rows = rows.concat();
+            let rows: Vec<Row> = rows.iter().flatten().map(|ids| Row { ids, given: self.prompt }).collect();
             let smoothing = self.config.label_smoothing;
             // The mean over the whole step's tokens, whichever part they are in.
-            let loss = self.row_losses(&self.model, &rows, &context, smoothing, &self.device).sum() / labels as f64;
+            let loss = self.token_losses(&self.model, &rows, &context, smoothing, &self.device).sum() / labels as f64;
             let grads = GradientsParams::from_grads(loss.backward(), &self.model);
             accumulator.accumulate(&self.model, grads);
             total += read(loss.inner()).await?[0];
@@ -250,7 +272,9 @@ impl CaptionTrainer {
 
     fn image_embeds(&self, images: &[usize], seeds: &[u64]) -> Result<Tensor<3>> {
         if let Some(features) = &self.features {
-            return Ok(features.batch(images, &self.device));
+            let x = features.batch(images, &self.device);
+            // A wholly frozen encoder's output is kept, else what its first learning part reads.
+            return Ok(if self.keeps_output() { x } else { self.model.vision().resume(x, self.first_part) });
         }
         let paths = images.iter().map(|image| self.samples[*image].image.as_path());
         let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
@@ -259,37 +283,52 @@ impl CaptionTrainer {
         Ok(self.model.vision().forward(pixels))
     }
 
-    /// Summed losses of each row, `[rows]`.
-    fn row_losses(
+    /// Whether the image encoder is frozen to its end.
+    fn keeps_output(&self) -> bool {
+        self.first_part > self.model.vision().num_layers()
+    }
+
+    /// The loss of every learned token of all rows, one after the other.
+    fn token_losses(
         &self,
         model: &Captioner,
-        rows: &[Vec<u32>],
+        rows: &[Row<'_>],
         context: &Context,
         smoothing: f64,
         device: &Device,
     ) -> Tensor<1> {
-        let batch = pad(rows, self.tokens.pad, device);
-        let token = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let ignored: Vec<bool> = rows
-            .iter()
-            .flat_map(|row| (0..token).map(|position| position < self.prompt || position >= row.len()))
-            .collect();
-        let ignored = Tensor::<2, Bool>::from_data(TensorData::new(ignored, [rows.len(), token]), device);
+        let ids: Vec<Vec<u32>> = rows.iter().map(|row| row.ids.to_vec()).collect();
+        let token = ids.iter().map(Vec::len).max().unwrap_or(0);
         // Padding is on the right, so a causal reader never sees it and needs no mask for it.
-        let logits = model.writer().logits(batch.ids.clone(), None, context);
-        lm(logits, batch.ids, ignored, smoothing, Reduction::RowSum)
+        let states = model.writer().states(pad(&ids, self.tokens.pad, device).ids, context);
+        let [batch, _, hidden] = states.dims();
+
+        // The output layer is as wide as the vocabulary: only what is learned goes through it.
+        let learned = rows.iter().enumerate().flat_map(|(index, row)| {
+            (row.given..row.ids.len()).map(move |position| (index * token + position - 1, row.ids[position]))
+        });
+        let (places, labels): (Vec<i32>, Vec<i32>) = learned.map(|(place, label)| (place as i32, label as i32)).unzip();
+        let vector = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::from(values.as_slice()), device);
+        let states = states.reshape([batch * token, hidden]).select(0, vector(places)); // [label, hidden]
+        cross_entropy(model.writer().scores(states), vector(labels), smoothing)
     }
 
-    /// Encodes all photographs once where the encoder stays as it is.
+    /// Encodes all photographs once, as far as the encoder stays as it is.
     async fn fill_features(&mut self, report: &mut Report<'_>) -> Result<()> {
         let Some(mut features) = self.features.take() else { return Ok(()) };
         let vision = self.model.vision().valid();
+        let keeps_output = self.keeps_output();
         let device = self.device.clone().without_autodiff();
         while features.len() < self.samples.len() {
             let done = features.len();
             let paths = self.samples[done..].iter().take(READ_BATCH).map(|sample| (sample.image.as_path(), 0));
             let paths: Vec<(&Path, u64)> = paths.collect();
-            features.push(vision.forward(pictures::read(&paths, &self.preprocessor, None, &device)?)).await?;
+            let pixels = pictures::read(&paths, &self.preprocessor, None, &device)?;
+            let states = match keeps_output {
+                true => vision.forward(pixels),
+                false => vision.pause(pixels, self.first_part),
+            };
+            features.push(states).await?;
             let progress = Progress::Items { stage: "encoding", done: features.len(), total: self.samples.len() };
             if report(progress).is_break() {
                 self.features = Some(features);

@@ -40,6 +40,9 @@ pub struct TrainConfig {
     pub augment: bool,
     /// Parameters that stay as they are: paths with `*` for anything.
     pub freeze: Vec<String>,
+    /// Memory for what the frozen first layers of the image encoder make of every photograph,
+    /// so that they run once instead of every epoch; nothing is kept where it does not suffice.
+    pub feature_memory_mb: usize,
     /// Written before every caption and not learned.
     pub prompt: String,
     /// Longest caption in tokens, prompt included.
@@ -68,6 +71,7 @@ impl Default for TrainConfig {
             weight_average: 0.0,
             augment: true,
             freeze: Vec::new(),
+            feature_memory_mb: 4096,
             prompt: "a picture of ".to_owned(),
             max_tokens: 40,
             seed: 0,

@@ -15,6 +15,11 @@ pub(super) struct FeatureCache {
 }
 
 impl FeatureCache {
+    /// What this many photographs take, in MB.
+    pub fn megabytes(images: usize, image_token: usize, hidden: usize) -> usize {
+        (images * image_token * hidden * size_of::<f16>()).div_ceil(1_000_000)
+    }
+
     /// Appends a batch, `[batch, image_token, hidden]`.
     pub async fn push(&mut self, image_embeds: Tensor<3>) -> Result<()> {
         let [_, token, hidden] = image_embeds.dims();

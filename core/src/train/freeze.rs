@@ -1,7 +1,9 @@
 //! Which parameters a run leaves as they are.
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
+
+use crate::vision::VisionTransformer;
 
 /// Whether a path matches a pattern in which `*` stands for anything.
 fn matches(pattern: &str, path: &str) -> bool {
@@ -17,6 +19,42 @@ fn matches(pattern: &str, path: &str) -> bool {
 /// Takes the gradients away from every parameter that a pattern names.
 pub(super) fn freeze<M: Module>(module: M, patterns: &[String]) -> M {
     module.map(&mut Freezer { patterns, path: Vec::new() })
+}
+
+/// The first part of the image encoder that learns: a block, one past the last for the final
+/// norm, two past the last where nothing does.
+pub(super) fn first_learning_part(vision: &VisionTransformer) -> usize {
+    let mut learning = Learning { path: Vec::new(), last: vision.num_layers(), first: vision.num_layers() + 1 };
+    vision.visit(&mut learning);
+    learning.first
+}
+
+struct Learning {
+    path: Vec<String>,
+    /// Number of blocks.
+    last: usize,
+    first: usize,
+}
+
+impl ModuleVisitor for Learning {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let place = match self.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["blocks", block, ..] => block.parse().unwrap_or(0),
+            ["norm", ..] => self.last,
+            _ => 0,
+        };
+        if param.is_require_grad() {
+            self.first = self.first.min(place);
+        }
+    }
 }
 
 struct Freezer<'a> {

@@ -86,8 +86,27 @@ impl VisionTransformer {
     /// - `pixels`: `[batch, channel, height, width]`
     /// - returns `image_embeds`, `[batch, image_token, hidden]`
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let x = self.blocks.iter().fold(self.embed(pixels), |x, block| block.forward(x));
+        self.resume(self.pause(pixels, 0), 0)
+    }
+
+    /// The first blocks of [`forward`](Self::forward) alone: what block `block` reads.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[batch, channel, height, width]`
+    /// - returns `[batch, image_token, hidden]`
+    pub fn pause(&self, pixels: Tensor<4>, block: usize) -> Tensor<3> {
+        self.blocks[..block].iter().fold(self.embed(pixels), |x, block| block.forward(x))
+    }
+
+    /// The rest of [`forward`](Self::forward): `pause(pixels, block)` to `image_embeds`.
+    pub fn resume(&self, x: Tensor<3>, block: usize) -> Tensor<3> {
+        let x = self.blocks[block..].iter().fold(x, |x, block| block.forward(x));
         self.norm.forward(x)
+    }
+
+    /// Number of blocks.
+    pub fn num_layers(&self) -> usize {
+        self.blocks.len()
     }
 
     /// The input of every block, and the output of the last, before the final norm.

@@ -126,6 +126,9 @@ struct CaptionArguments {
     /// Parameters that stay as they are, such as 'vision.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
+    /// Memory for what frozen first layers of the image encoder make of the pictures; 0 for none
+    #[arg(long, default_value_t = TrainConfig::default().feature_memory_mb, value_name = "MB")]
+    feature_memory: usize,
     /// Longest caption in tokens, prompt included; longer ones are cut
     #[arg(long, default_value_t = TrainConfig::default().max_tokens)]
     max_tokens: usize,
@@ -177,6 +180,7 @@ async fn caption(arguments: CaptionArguments) -> Result<u8> {
         weight_average: arguments.weight_average,
         augment: !arguments.no_augment,
         freeze: arguments.freeze.clone(),
+        feature_memory_mb: arguments.feature_memory,
         prompt: pipeline.inputs().prompt.clone(),
         max_tokens: arguments.max_tokens,
         seed: arguments.seed,
