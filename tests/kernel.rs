@@ -5,8 +5,8 @@
 //! around 1 leave errors of up to 1e-6, and a layer norm multiplies them by one over the deviation, at most 3 here.
 
 use burn::tensor::activation::{gelu as exact_gelu, softmax as exact_softmax};
-use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
-use medley::kernel::{cross_entropy, dropout_mask, gelu, layer_norm, softmax};
+use burn::tensor::{Bool, DType, Device, Distribution, Int, Tensor, TensorData};
+use medley::kernel::{attention, cross_entropy, dropout_mask, gelu, layer_norm, linear, softmax};
 use medley_tests::{device, values};
 
 const RELATIVE: f32 = 1e-5;
@@ -107,6 +107,57 @@ fn cross_entropy_and_its_gradient_are_exact() {
             surprise.clone().gather(1, labels) * (1.0 - smoothing) + surprise.mean_dim(1) * smoothing
         };
         check("cross-entropy", |shape| [numbers(shape, 6, 8.0)], kernel, exact);
+    }
+}
+
+#[test]
+fn linear_and_its_gradients_are_exact() {
+    let inputs = |shape: [usize; 2]| {
+        let [_, width] = shape;
+        [numbers(shape, 10, 1.0), numbers([width, 19], 11, 0.1), numbers([1, 19], 12, 1.0)]
+    };
+    let exact = |[x, weight, bias]: [Tensor<2>; 3]| x.matmul(weight) + bias;
+    check("linear", inputs, |[x, weight, bias]| linear(x, weight, bias.flatten(0, 1)), exact);
+    // The output layer's matrix is a table used transposed.
+    let turned = |shape: [usize; 2]| {
+        let [x, _, bias] = inputs(shape);
+        [x, numbers([19, shape[1]], 11, 0.1), bias]
+    };
+    let exact = |[x, table, bias]: [Tensor<2>; 3]| x.matmul(table.transpose()) + bias;
+    check("turned", turned, |[x, table, bias]| linear(x, table.transpose(), bias.flatten(0, 1)), exact);
+}
+
+#[test]
+fn attention_and_its_gradients_are_exact() {
+    // Two rows of a batch, three heads of five numbers: rows of 30 for each query or key.
+    let split = |x: Tensor<2>| {
+        let [token, _] = x.dims();
+        x.reshape([token, 2, 3, 5]).permute([1, 2, 0, 3]) // [batch, head, token, head_size]
+    };
+    let merge = |x: Tensor<4>| x.permute([2, 0, 1, 3]).flatten::<3>(2, 3).flatten::<2>(1, 2);
+    for is_masked in [false, true] {
+        let mask = |q: &Tensor<4>, k: &Tensor<4>| {
+            let ([batch, head, query, _], [_, _, key, _]) = (q.dims(), k.dims());
+            let hidden: Vec<bool> = (0..query * key).map(|at| at % key > at / key).collect();
+            let hidden = Tensor::<2, Bool>::from_data(TensorData::new(hidden, [query, key]), &q.device());
+            is_masked.then(|| hidden.reshape([1, 1, query, key]).expand([batch, head, query, key]))
+        };
+        let kernel = |[q, k, v]: [Tensor<2>; 3]| {
+            let [q, k, v] = [q, k, v].map(split);
+            let mask = mask(&q, &k);
+            merge(attention(q, k, v, mask))
+        };
+        let exact = |[q, k, v]: [Tensor<2>; 3]| {
+            let [q, k, v] = [q, k, v].map(split);
+            let mask = mask(&q, &k);
+            let scores = q.matmul(k.transpose()) * 5.0_f64.powf(-0.5);
+            let scores = mask.into_iter().fold(scores, |scores, mask| scores.mask_fill(mask, -1e9));
+            merge(exact_softmax(scores, 3).matmul(v))
+        };
+        let inputs = |[query, key]: [usize; 2]| {
+            [numbers([query, 30], 13, 2.0), numbers([key, 30], 14, 2.0), numbers([key, 30], 15, 1.0)]
+        };
+        check("attention", inputs, kernel, exact);
     }
 }
 

@@ -3,16 +3,21 @@
 //! A kernel is a trait of backends: its default body is the reference, the CPU has its own loops,
 //! and gradients are exact on every device.
 
+mod attention;
 mod cross_entropy;
 mod gelu;
 mod layer_norm;
+mod linear;
+mod matrix;
 mod noise;
 mod rows;
 mod softmax;
 mod vector;
 
+pub use attention::{Attend, AttendSteps, attention};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use gelu::{Gelu, gelu};
 pub use layer_norm::{Normalize, layer_norm};
+pub use linear::{Project, linear};
 pub use noise::{DropoutMask, dropout_mask};
 pub use softmax::{Softmax, softmax};

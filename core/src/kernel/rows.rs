@@ -35,6 +35,14 @@ impl Rows {
         self.tensor.layout().shape().clone()
     }
 
+    /// The tensor's shape with rows of another width.
+    pub fn shape_with_width(&self, width: usize) -> Shape {
+        let mut shape = self.shape();
+        let last = shape.num_dims() - 1;
+        shape[last] = width;
+        shape
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.values().len() / self.width
@@ -59,7 +67,7 @@ pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Fills `values` piece by piece, `piece` numbers each; `fill` gets a piece and its number.
-pub(super) fn fill(values: &mut [f32], piece: usize, fill: impl Fn(usize, &mut [f32]) + Send + Sync) {
+pub(super) fn fill<T: Send>(values: &mut [T], piece: usize, fill: impl Fn(usize, &mut [T]) + Send + Sync) {
     #[cfg(feature = "threads")]
     {
         use rayon::prelude::*;
@@ -69,6 +77,35 @@ pub(super) fn fill(values: &mut [f32], piece: usize, fill: impl Fn(usize, &mut [
         }
     }
     values.chunks_mut(piece).enumerate().for_each(|(index, values)| fill(index, values));
+}
+
+/// As [`fill`] for several buffers at once, each with pieces of its own size.
+pub(super) fn fill_each<const N: usize>(
+    buffers: [&mut [f32]; N],
+    pieces: [usize; N],
+    fill: impl Fn(usize, [&mut [f32]; N]) + Send + Sync,
+) {
+    let count = buffers[0].len() / pieces[0].max(1);
+    let mut rest = buffers;
+    let mut tasks: Vec<[&mut [f32]; N]> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut index = 0;
+        let split = rest.map(|buffer| {
+            let parts = buffer.split_at_mut(pieces[index]);
+            index += 1;
+            Some(parts)
+        });
+        let mut split = split;
+        tasks.push(std::array::from_fn(|buffer| {
+            let (piece, _) = split[buffer].as_mut().expect("split above");
+            std::mem::take(piece)
+        }));
+        rest = split.map(|parts| parts.expect("split above").1);
+    }
+    self::fill(&mut tasks, 1, |index, task| {
+        let task = &mut task[0];
+        fill(index, std::array::from_fn(|buffer| std::mem::take(&mut task[buffer])));
+    });
 }
 
 /// As [`fill`], with an answer for each piece, in order.

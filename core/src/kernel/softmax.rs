@@ -67,21 +67,25 @@ impl Softmax for Flex {
         rows::fill(&mut output, piece, |index, output| {
             let y = &y.values()[index * piece..][..output.len()];
             let grad = &grad.values()[index * piece..][..output.len()];
-            rows::vectorized(|| {
-                for ((output, y), grad) in
-                    output.chunks_exact_mut(width).zip(y.chunks_exact(width)).zip(grad.chunks_exact(width))
-                {
-                    let mean = sum_pairs(y, grad, |y, grad| y * grad);
-                    output.iter_mut().zip(y).zip(grad).for_each(|((output, y), grad)| *output = y * (grad - mean));
-                }
-            });
+            output.copy_from_slice(grad);
+            rows::vectorized(|| backward_in_place(output, y, width));
         });
         rows::tensor(output, y.shape())
     }
 }
 
+/// Turns gradients of rows of a softmax `y` into those of its input.
 #[inline(always)]
-fn softmax_row(row: &mut [f32]) {
+pub(super) fn backward_in_place(grads: &mut [f32], y: &[f32], width: usize) {
+    for (grad, y) in grads.chunks_exact_mut(width).zip(y.chunks_exact(width)) {
+        let mean = sum_pairs(y, grad, |y, grad| y * grad);
+        grad.iter_mut().zip(y).for_each(|(grad, y)| *grad = y * (*grad - mean));
+    }
+}
+
+/// Turns a row into its softmax.
+#[inline(always)]
+pub(super) fn softmax_row(row: &mut [f32]) {
     let max = max(row);
     row.iter_mut().for_each(|value| *value = exp(*value - max));
     let scale = 1.0 / sum(row, |value| value);

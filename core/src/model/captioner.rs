@@ -68,7 +68,7 @@ impl Writer<'_> {
 
     /// The score of every word after each of these states: `[row, hidden]` to `[row, vocab]`.
     pub fn scores(&self, states: Tensor<2>) -> Tensor<2> {
-        self.lm_head.forward(states.unsqueeze_dim(0), self.text.word_table()).squeeze_dim(0)
+        self.lm_head.forward(states, self.text.word_table())
     }
 
     /// The score of every word at every position.

@@ -1,11 +1,11 @@
 //! Image-text similarity and matching (`blip_itm.py`, `blip_retrieval.py`).
 
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear};
+use burn::nn::Initializer;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::BlipConfig;
-use crate::nn::linear;
+use crate::nn::{Linear, linear};
 use crate::text::{Context, Med, Mode};
 use crate::vision::VisionTransformer;
 

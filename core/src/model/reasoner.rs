@@ -1,13 +1,12 @@
 //! Two images and a statement to true or false (`blip_nlvr.py`).
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::BlipConfig;
 use super::matcher::first_token;
-use crate::nn::linear;
+use crate::nn::{Linear, linear};
 use crate::text::{Context, Med, Mode};
 use crate::vision::VisionTransformer;
 

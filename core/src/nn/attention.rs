@@ -2,13 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Device, Tensor};
 
-use super::{Dropout, KeyValue, linear};
-use crate::kernel::softmax;
+use super::{Dropout, KeyValue, Linear, linear};
+use crate::kernel::{attention, softmax};
 
 /// Hidden scores before the softmax: far below any score, yet finite, so that a row that is
 /// hidden as a whole stays a number.
@@ -107,9 +104,9 @@ pub fn scaled_dot_product(
     let [batch, head, query, head_size] = q.dims();
     let [_, _, key, _] = keys.key.dims();
     let mask = mask.map(|mask| mask.expand([batch, head, query, key]));
-    if !q.device().is_autodiff() {
-        return attention(q, keys.key, keys.value, mask, None, AttentionModuleOptions::default());
-    }
+    let Some(dropout) = dropout.filter(|dropout| dropout.is_active(&q.device())) else {
+        return attention(q, keys.key, keys.value, mask);
+    };
     // Scaling the queries touches fewer numbers than scaling the scores.
     let q = q * (head_size as f64).powf(-0.5);
     let scores = q.matmul(keys.key.transpose()); // [batch, head, query, key]
@@ -118,11 +115,7 @@ pub fn scaled_dot_product(
         None => scores,
     };
     let weights = softmax(scores);
-    let weights = match dropout {
-        Some(dropout) => dropout.forward(weights),
-        None => weights,
-    };
-    weights.matmul(keys.value)
+    dropout.forward(weights).matmul(keys.value)
 }
 
 /// `[batch, token, hidden]` to `[batch, head, token, head_size]`.

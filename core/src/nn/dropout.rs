@@ -1,6 +1,6 @@
 //! Numbers left out at random while training.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::kernel::dropout_mask;
 
@@ -16,9 +16,14 @@ impl Dropout {
         Self { probability }
     }
 
+    /// Whether anything is left out on this device: only one that learns.
+    pub fn is_active(&self, device: &Device) -> bool {
+        self.probability > 0.0 && device.is_autodiff()
+    }
+
     /// `x` with some of its numbers left out; the identity outside training.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if self.probability == 0.0 || !x.device().is_autodiff() {
+        if !self.is_active(&x.device()) {
             return x;
         }
         let mask = dropout_mask(x.clone(), 1.0 - self.probability);

@@ -1,10 +1,9 @@
 //! Two linear layers with a GELU between them.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
-use super::linear;
+use super::{Linear, linear};
 use crate::kernel::gelu;
 
 /// `down(gelu(up(x)))` with the exact (erf) GELU of BERT and ViT.

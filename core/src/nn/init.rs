@@ -1,14 +1,16 @@
 //! Fresh weights the way BERT and timm draw them: normal with deviation 0.02, biases zero.
 
 use burn::module::Param;
-use burn::nn::{Initializer, Linear};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
+
+use super::Linear;
 
 const DEVIATION: f64 = 0.02;
 
 /// A linear layer from `input` to `output` features, normal weights, zero bias.
 pub fn linear(input: usize, output: usize, device: &Device) -> Linear {
-    Linear { weight: table([input, output], device), bias: Some(Initializer::Zeros.init([output], device)) }
+    Linear { weight: table([input, output], device), bias: Initializer::Zeros.init([output], device) }
 }
 
 /// A learned table of normal values.

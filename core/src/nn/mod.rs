@@ -7,6 +7,7 @@ mod dropout;
 mod feed_forward;
 mod init;
 mod layer_norm;
+mod linear;
 mod mask;
 
 pub use attention::{Attention, AttentionConfig, scaled_dot_product};
@@ -16,4 +17,5 @@ pub use dropout::Dropout;
 pub use feed_forward::FeedForward;
 pub use init::{linear, table};
 pub use layer_norm::LayerNorm;
+pub use linear::Linear;
 pub use mask::{causal_mask, padding_mask};

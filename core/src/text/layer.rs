@@ -1,12 +1,11 @@
 //! One layer of the stack: self-attention of either kind, cross-attention, feed-forward.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::med::Reading;
 use super::{CrossAttention, Mode, TextConfig};
-use crate::nn::{Attention, AttentionConfig, Dropout, FeedForward, KeyValue, LayerCache, LayerNorm, linear};
+use crate::nn::{Attention, AttentionConfig, Dropout, FeedForward, KeyValue, LayerCache, LayerNorm, Linear, linear};
 
 /// An attention with its output projection, residual and norm: one post-norm sub-layer of BERT.
 #[derive(Module, Debug)]

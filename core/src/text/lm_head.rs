@@ -1,11 +1,11 @@
 //! Text states to a score for every word.
 
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear};
+use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
-use crate::kernel::gelu;
-use crate::nn::{LayerNorm, linear};
+use crate::kernel::{self, gelu};
+use crate::nn::{LayerNorm, Linear, linear};
 
 /// BERT's prediction head; its last matrix is the word table used transposed.
 #[derive(Module, Debug)]
@@ -25,14 +25,11 @@ impl LmHead {
     }
 
     /// # Shapes
-    /// - `states`: `[batch, token, hidden]`
+    /// - `states`: `[.., hidden]`
     /// - `word_table`: `[vocab, hidden]`
-    /// - returns logits, `[batch, token, vocab]`
-    pub fn forward(&self, states: Tensor<3>, word_table: Tensor<2>) -> Tensor<3> {
-        let [batch, token, hidden] = states.dims();
-        let [vocab, _] = word_table.dims();
+    /// - returns logits, `[.., vocab]`
+    pub fn forward<const D: usize>(&self, states: Tensor<D>, word_table: Tensor<2>) -> Tensor<D> {
         let states = self.norm.forward(gelu(self.transform.forward(states)));
-        let logits = states.reshape([batch * token, hidden]).matmul(word_table.transpose());
-        logits.reshape([batch, token, vocab]) + self.bias.val().reshape([1, 1, vocab])
+        kernel::linear(states, word_table.transpose(), self.bias.val())
     }
 }

@@ -1,10 +1,9 @@
 //! Cuts an image into square patches and projects each.
 
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
-use crate::nn::linear;
+use crate::nn::{Linear, linear};
 
 /// A convolution whose stride is its kernel, computed as one matrix product.
 #[derive(Module, Debug)]

@@ -2,11 +2,10 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use super::{PatchEmbed, resize_position};
-use crate::nn::{DropPath, FeedForward, KeyValue, LayerNorm, linear, scaled_dot_product, table};
+use crate::nn::{DropPath, FeedForward, KeyValue, LayerNorm, Linear, linear, scaled_dot_product, table};
 
 /// Sizes of a [`VisionTransformer`].
 #[derive(Config, Debug, PartialEq)]
