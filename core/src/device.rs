@@ -82,7 +82,25 @@ mod gpu {
     const MAX_CARDS: usize = 16;
 
     pub async fn open_default() -> Option<OpenDevice> {
+        if !has_hardware().await {
+            return None;
+        }
         open_kind(DeviceKind::DefaultDevice).await.filter(|(_, is_hardware)| *is_hardware).map(|(open, _)| open)
+    }
+
+    /// Whether there is more than an imitation of a GPU. Opening one to find out would leave its
+    /// threads behind, which take a twentieth of the CPU that then does the work.
+    async fn has_hardware() -> bool {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::PRIMARY,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..wgpu::RequestAdapterOptions::default()
+        };
+        let adapter = instance.request_adapter(&options).await;
+        adapter.is_ok_and(|adapter| adapter.get_info().device_type != wgpu::DeviceType::Cpu)
     }
 
     pub async fn open_software() -> Option<OpenDevice> {
