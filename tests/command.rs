@@ -218,6 +218,7 @@ fn training_saves_scores_and_goes_on_where_it_stopped() {
     let more = ["--lr", "1e-4", "--warmup", "1", "--freeze", "vision.*", "--no-augment"];
     let first = run(&[&train[..], &more].concat());
     assert_eq!(code(&first), 0, "{}", err(&first));
+    assert!(err(&first).contains("before CIDEr"), "{}", err(&first));
     for name in ["best.safetensors", "last.safetensors", "state.safetensors", "log.jsonl"] {
         assert!(run_folder.join(name).is_file(), "{name} is missing");
     }

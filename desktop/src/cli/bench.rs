@@ -81,10 +81,12 @@ impl Bench<'_> {
     async fn captioning(&self) -> Result<()> {
         let side = self.pipeline.config().vision.image_size_px;
         let picture: Vec<f32> = (0..3 * side * side).map(|index| (index % 251) as f32 / 125.0 - 1.0).collect();
+        let mut encoder = None;
         for batch in [1, 8] {
             let pixels = vec![picture.clone(); batch];
             let encode = async || self.pipeline.encode(&pixels).await;
-            self.measure(&format!("image encoder, batch {batch}"), encode).await?;
+            let times = self.measure(&format!("image encoder, batch {batch}"), encode).await?;
+            encoder = encoder.or(Some(times));
         }
         for (work, strategy) in [("greedy", Strategy::Greedy), ("beam 3", Strategy::beam(3))] {
             let options = CaptionOptions {
@@ -100,7 +102,12 @@ impl Bench<'_> {
             let pixels = [picture.clone()];
             let caption =
                 async || self.pipeline.caption(&pixels, &options, &mut |_| interrupt::flow()).await.map(|_| ());
-            self.measure(&format!("caption, {work}, {TOKENS} tokens"), caption).await?;
+            let times = self.measure(&format!("caption, {work}, {TOKENS} tokens"), caption).await?;
+            if let Some(encoder) = encoder.take() {
+                // What greedy search takes beside the encoder.
+                let token = [0, 1].map(|of| (times[of] - encoder[of]) / TOKENS as f64);
+                self.show("decoder, a token", token);
+            }
         }
         Ok(())
     }
@@ -109,15 +116,26 @@ impl Bench<'_> {
         let side = self.pipeline.config().vision.image_size_px;
         let picture: Vec<f32> = (0..3 * side * side).map(|index| (index % 251) as f32 / 125.0 - 1.0).collect();
         let text = "a brown dog runs over the green grass after a red ball".repeat(3);
-        for texts in [1, 8] {
+        for (pictures, texts) in [(1, 1), (8, 1), (1, 8)] {
             let texts = vec![text.clone(); texts];
-            let matching = async || self.pipeline.match_texts(&picture, &texts, false).await.map(|_| ());
-            self.measure(&format!("match, 1 picture, {} texts", texts.len()), matching).await?;
+            let matching = async || {
+                for _ in 0..pictures {
+                    self.pipeline.match_texts(&picture, &texts, false).await?;
+                }
+                Ok(())
+            };
+            let work = match (pictures, texts.len()) {
+                (1, 1) => "match, 1 pair".to_owned(),
+                (pictures, 1) => format!("match, {pictures} pairs"),
+                (_, texts) => format!("match, 1 picture, {texts} texts"),
+            };
+            self.measure(&work, matching).await?;
         }
         Ok(())
     }
 
-    async fn measure(&self, work: &str, run: impl AsyncFn() -> medley::Result<()>) -> Result<()> {
+    /// Runs some work over and over: the least and the median time, in seconds.
+    async fn measure(&self, work: &str, run: impl AsyncFn() -> medley::Result<()>) -> Result<[f64; 2]> {
         run().await?;
         let mut seconds = Vec::new();
         for _ in 0..self.arguments.runs {
@@ -126,7 +144,12 @@ impl Bench<'_> {
             seconds.push(start.elapsed().as_secs_f64());
         }
         seconds.sort_by(f64::total_cmp);
-        let (least, median) = (seconds[0], seconds[seconds.len() / 2]);
+        let times = [seconds[0], seconds[seconds.len() / 2]];
+        self.show(work, times);
+        Ok(times)
+    }
+
+    fn show(&self, work: &str, [least, median]: [f64; 2]) {
         if self.arguments.json {
             print(
                 &json!({ "device": self.device.name, "model": self.name, "work": work, "least": least, "median": median }),
@@ -137,6 +160,5 @@ impl Bench<'_> {
                 self.device.name, self.name
             ));
         }
-        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use medley::pipeline::Inputs;
 use medley::tokenizer::{self, Tokenizer};
 use medley::train::{CaptionTrainer, TrainConfig};
 use medley::{Error, OpenDevice, Pipeline, Progress};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::{DeviceArguments, ModelArguments};
 use super::progress::Bar;
@@ -232,6 +232,11 @@ struct Run<'a> {
 impl Run<'_> {
     async fn run(mut self) -> Result<u8> {
         self.best = self.log.best();
+        if self.trainer.step() == 0 && !self.arguments.new && !self.val.is_empty() {
+            let start = self.pipeline.to_checkpoint()?;
+            eprintln!("scoring the model as it is on {} pictures", self.val.len());
+            self.score(&start, &mut json!({ "epoch": 0, "step": 0 }), "before").await?;
+        }
         let mut meter = Meter::new(self.trainer.step());
         while !self.trainer.is_finished() {
             let log = &mut self.log;
@@ -256,7 +261,9 @@ impl Run<'_> {
         }
         if let Some(best) = self.best {
             let path = self.arguments.out.join("best.safetensors");
-            eprintln!("best CIDEr {:.1}; try it: medley caption PICTURE --model {}", 100.0 * best, path.display());
+            let before =
+                self.log.before().map_or_else(String::new, |before| format!("before CIDEr {:.1}, ", 100.0 * before));
+            eprintln!("{before}best {:.1}; try it: medley caption PICTURE --model {}", 100.0 * best, path.display());
         }
         Ok(ALL_GOOD)
     }
@@ -269,35 +276,41 @@ impl Run<'_> {
 
         let mut record = json!({ "epoch": epoch, "step": self.trainer.step(), "train_loss": train_loss });
         let is_due = epoch.is_multiple_of(arguments.eval_every.max(1)) || self.trainer.is_finished();
+        let name = format!("epoch {epoch}/{}: loss {train_loss:.3}", arguments.epochs);
         if is_due && !self.val.is_empty() {
-            let val_loss = self.trainer.validation_loss(self.val, self.pipeline.tokenizer()).await?;
-            let mut bar = Bar::new();
-            let pipeline = self.pipeline.with_model(checkpoint.model.clone());
-            let scored = score(&pipeline, self.val, arguments.eval_beams, 16, &mut bar).await?;
-            let scores = scored.scores;
-            record["val_loss"] = json!(val_loss);
-            record["cider"] = json!(scores.cider);
-            record["bleu"] = json!(scores.bleu);
-            record["rouge_l"] = json!(scores.rouge_l);
-            let is_best = self.best.is_none_or(|best| scores.cider > best);
-            if is_best {
-                self.best = Some(scores.cider);
-                save(&checkpoint, &arguments.out.join("best.safetensors"), Dtype::F32).await?;
-            }
-            eprintln!(
-                "epoch {epoch}/{}: loss {train_loss:.3}, validation {val_loss:.3}, CIDEr {:.1}, BLEU-4 {:.1}{}",
-                arguments.epochs,
-                100.0 * scores.cider,
-                100.0 * scores.bleu[3],
-                if is_best { " (best)" } else { "" }
-            );
-            for (example, caption) in self.val.iter().zip(&scored.captions).take(5) {
-                eprintln!("  {}: {caption}", example.id);
-            }
-        } else {
-            eprintln!("epoch {epoch}/{}: loss {train_loss:.3}", arguments.epochs);
+            return self.score(&checkpoint, &mut record, &name).await;
         }
+        eprintln!("{name}");
         self.log.write(&record)
+    }
+
+    /// Captions the pictures held out, writes the scores down and keeps the model if it is the best.
+    async fn score(&mut self, checkpoint: &Checkpoint, record: &mut Value, name: &str) -> Result<()> {
+        let arguments = self.arguments;
+        let val_loss = self.trainer.validation_loss(self.val, self.pipeline.tokenizer()).await?;
+        let mut bar = Bar::new();
+        let pipeline = self.pipeline.with_model(checkpoint.model.clone());
+        let scored = score(&pipeline, self.val, arguments.eval_beams, 16, &mut bar).await?;
+        let scores = scored.scores;
+        record["val_loss"] = json!(val_loss);
+        record["cider"] = json!(scores.cider);
+        record["bleu"] = json!(scores.bleu);
+        record["rouge_l"] = json!(scores.rouge_l);
+        let is_best = self.best.is_none_or(|best| scores.cider > best);
+        if is_best {
+            self.best = Some(scores.cider);
+            save(checkpoint, &arguments.out.join("best.safetensors"), Dtype::F32).await?;
+        }
+        eprintln!(
+            "{name}, validation {val_loss:.3}, CIDEr {:.1}, BLEU-4 {:.1}{}",
+            100.0 * scores.cider,
+            100.0 * scores.bleu[3],
+            if is_best { " (best)" } else { "" }
+        );
+        for (example, caption) in self.val.iter().zip(&scored.captions).take(5) {
+            eprintln!("  {}: {caption}", example.id);
+        }
+        self.log.write(record)
     }
 }
 

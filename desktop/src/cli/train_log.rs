@@ -105,8 +105,21 @@ impl Log {
 
     /// The best score an earlier part of the run wrote down.
     pub fn best(&self) -> Option<f64> {
+        self.scores().into_iter().map(|(_, cider)| cider).reduce(f64::max)
+    }
+
+    /// The score from before the first step.
+    pub fn before(&self) -> Option<f64> {
+        self.scores().into_iter().find(|(epoch, _)| *epoch == 0).map(|(_, cider)| cider)
+    }
+
+    /// Epoch and CIDEr of every score written down so far.
+    fn scores(&self) -> Vec<(u64, f64)> {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let ciders = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["cider"].as_f64());
-        ciders.reduce(f64::max)
+        let score = |line: &str| {
+            let record: Value = serde_json::from_str(line).ok()?;
+            Some((record["epoch"].as_u64()?, record["cider"].as_f64()?))
+        };
+        text.lines().filter_map(score).collect()
     }
 }
