@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use image::{Rgb, RgbImage};
 use medley::checkpoint::Weights;
@@ -254,6 +254,28 @@ fn features_that_are_kept_train_as_features_that_are_not() {
     }
     let (kept, _) = run(&["vision.norm*"], 100);
     assert!(!kept, "the patches learn, so nothing may be kept");
+}
+
+/// A model that is paid for one word writes it more and more.
+#[test]
+fn what_is_rewarded_is_written_more_often() {
+    let lesson = Lesson::new(0.0);
+    let word = lesson.tokenizer.encode("snow").unwrap()[0];
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let rewards = Arc::clone(&heard);
+    let reward = Box::new(move |example: usize, ids: &[u32]| {
+        assert!(example < PICTURES.len());
+        let share = ids.iter().filter(|id| **id == word).count() as f64 / ids.len().max(1) as f64;
+        rewards.lock().unwrap().push(share);
+        share
+    });
+    let config = TrainConfig { self_critical: true, captions_per_image: 8, epochs: 150, batch_size: 4, ..learning() };
+    let mut trainer = lesson.trainer(config).unwrap().with_reward(reward);
+    finish(&mut trainer);
+    let heard = heard.lock().unwrap();
+    let mean = |shares: &[f64]| shares.iter().sum::<f64>() / shares.len() as f64;
+    let (first, last) = (mean(&heard[..32]), mean(&heard[heard.len() - 32..]));
+    assert!(last > 0.5 && first < 0.2, "from {first} to {last}");
 }
 
 #[test]

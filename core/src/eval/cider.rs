@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ngram::{LONGEST, NgramCounts};
+use super::tokenize;
 
 /// Width of the penalty on a difference in length.
 const SIGMA: f64 = 6.0;
@@ -57,6 +58,36 @@ pub fn cider(hypothesis: &[String], references: &[Vec<String>], frequency: &Docu
     let total: f64 =
         references.iter().map(|reference| hypothesis.similarity(&Weighted::of(reference, frequency))).sum();
     10.0 * total / references.len() as f64
+}
+
+/// What captions of a set of images are worth while a model learns from it.
+///
+/// Every text ends in a mark that counts as a word: without it a caption gains by ending early, on
+/// "with a" or "in the", which n-grams of whole captions seldom punish.
+#[derive(Clone, Debug)]
+pub struct CiderReward {
+    references: Vec<Vec<Vec<String>>>,
+    frequency: DocumentFrequency,
+}
+
+impl CiderReward {
+    /// Prepares raw references, one list an image.
+    pub fn new(references: &[Vec<String>]) -> Self {
+        let references: Vec<Vec<Vec<String>>> =
+            references.iter().map(|captions| captions.iter().map(|caption| marked(caption)).collect()).collect();
+        Self { frequency: DocumentFrequency::from_references(&references), references }
+    }
+
+    /// CIDEr of a raw caption of image `image`, from 0 to 10.
+    pub fn of(&self, image: usize, caption: &str) -> f64 {
+        cider(&marked(caption), &self.references[image], &self.frequency)
+    }
+}
+
+fn marked(caption: &str) -> Vec<String> {
+    let mut tokens = tokenize(caption);
+    tokens.push("<end>".to_owned());
+    tokens
 }
 
 /// A text as four vectors, one for each length of n-gram.

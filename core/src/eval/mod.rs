@@ -9,7 +9,7 @@ mod ptb;
 mod rouge;
 
 pub use bleu::Bleu;
-pub use cider::{DocumentFrequency, cider};
+pub use cider::{CiderReward, DocumentFrequency, cider};
 pub use ptb::tokenize;
 pub use rouge::rouge_l;
 

@@ -1,30 +1,31 @@
 //! Language-modelling training of a captioner (BLIP §4.1, `train_caption.py`).
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
 
 use super::features::FeatureCache;
 use super::freeze::{first_learning_part, freeze};
 use super::optimizer::Optimizer;
+use super::reward::{Reward, Written, advantages, self_critical, written_for_reward};
+use super::rows::{Row, Sample, token_losses, tokenize};
 use super::state::{self, Run};
 use super::{TrainConfig, TrainSizes, learning_rate, pictures};
 use crate::data::{CaptionExample, epoch_order};
 use crate::error::{Error, Result};
-use crate::loss::cross_entropy;
+use crate::generate::generate;
 use crate::model::Captioner;
-use crate::preprocess::{Augment, Preprocessor, pre_caption};
+use crate::preprocess::{Augment, Preprocessor};
 use crate::progress::{Progress, Report};
 use crate::text::{Context, TokenIds};
-use crate::tokenizer::{Tokenizer, pad};
-
-/// Words of a caption that are read (`pre_caption` in the authors' datasets).
-const MAX_WORDS: usize = 30;
+use crate::tokenizer::Tokenizer;
 
 /// Photographs encoded at once while features are cached or a loss is measured.
 const READ_BATCH: usize = 32;
@@ -43,6 +44,7 @@ pub struct CaptionTrainer {
     /// What the first learning part of the image encoder reads, kept where nothing changes it.
     features: Option<FeatureCache>,
     first_part: usize,
+    reward: Option<Reward>,
     run: Run,
     device: Device,
 }
@@ -54,18 +56,6 @@ pub struct Epoch {
     pub epoch: usize,
     /// Mean loss of its steps.
     pub train_loss: f32,
-}
-
-/// A caption's tokens; the first `given` of them are not learned.
-struct Row<'a> {
-    ids: &'a [u32],
-    given: usize,
-}
-
-/// A photograph and the token rows of its captions.
-struct Sample {
-    image: PathBuf,
-    rows: Vec<Vec<u32>>,
 }
 
 impl CaptionTrainer {
@@ -114,9 +104,15 @@ impl CaptionTrainer {
             samples,
             features,
             first_part,
+            reward: None,
             run,
             device,
         })
+    }
+
+    /// Learns from what captions of its own are worth instead of from captions that are given.
+    pub fn with_reward(self, reward: Reward) -> Self {
+        Self { reward: Some(reward), ..self }
     }
 
     /// Takes up a run where [`save`](Self::save) left it.
@@ -226,7 +222,8 @@ impl CaptionTrainer {
                     })
                 })
                 .collect();
-            let losses = read(self.token_losses(&model, &rows, &Context::new(image_embeds), 0.0, &device)).await?;
+            let losses =
+                read(token_losses(model.writer(), &rows, &Context::new(image_embeds), self.tokens, 0.0)).await?;
             sum += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
             count += losses.len();
         }
@@ -247,10 +244,15 @@ impl CaptionTrainer {
         let mut total = 0.0;
         for ((images, rows), seeds) in images.chunks(part).zip(drawn.chunks(part)).zip(seeds.chunks(part)) {
             let context = Context::new(self.image_embeds(images, seeds)?);
-            let rows: Vec<Row> = rows.iter().flatten().map(|ids| Row { ids, given: self.prompt }).collect();
-            let smoothing = self.config.label_smoothing;
-            // The mean over the whole step's tokens, whichever part they are in.
-            let loss = self.token_losses(&self.model, &rows, &context, smoothing, &self.device).sum() / labels as f64;
+            let loss = match &self.reward {
+                Some(reward) => self.self_critical_loss(images, &context, reward, seeds[0]).await?,
+                None => {
+                    let rows: Vec<Row> = rows.iter().flatten().map(|ids| Row { ids, given: self.prompt }).collect();
+                    let smoothing = self.config.label_smoothing;
+                    // The mean over the whole step's tokens, whichever part they are in.
+                    token_losses(self.model.writer(), &rows, &context, self.tokens, smoothing).sum() / labels as f64
+                }
+            };
             let grads = GradientsParams::from_grads(loss.backward(), &self.model);
             accumulator.accumulate(&self.model, grads);
             total += read(loss.inner()).await?[0];
@@ -260,6 +262,35 @@ impl CaptionTrainer {
             self.model = self.optimizer.step(self.model.clone(), grads, rate, &self.config);
         }
         Ok(total)
+    }
+
+    /// Lets the model write captions, and makes those more likely that are better than its others.
+    async fn self_critical_loss(
+        &self,
+        images: &[usize],
+        context: &Context,
+        reward: &Reward,
+        seed: u64,
+    ) -> Result<Tensor<1>> {
+        let model = self.model.valid();
+        let seen = Context::new(context.states.clone().inner());
+        let start = &self.samples[images[0]].rows[0][..self.prompt];
+        let per_image = self.config.captions_per_image;
+        let config = written_for_reward(per_image, self.config.max_tokens, seed);
+        let go_on = &mut |_: usize, _: &[u32]| ControlFlow::Continue(());
+        let written = generate(model.writer(), &seen, start, self.tokens, &config, go_on).await?;
+
+        let written: Vec<Written> =
+            written.into_iter().flatten().map(|text| Written::new(start, text, self.tokens)).collect();
+        let image = |index: usize| self.samples[images[index / per_image]].example;
+        let rewards: Vec<f64> = written
+            .par_iter()
+            .enumerate()
+            .map(|(index, text)| reward(image(index), text.caption(start.len())))
+            .collect();
+        let rows: Vec<Row> = written.iter().map(|text| Row { ids: &text.ids, given: self.prompt }).collect();
+        let losses = token_losses(self.model.writer(), &rows, context, self.tokens, 0.0);
+        Ok(self_critical(losses, &rows, &advantages(&rewards, per_image)))
     }
 
     /// As many captions of a photograph as a step reads, different ones as long as there are.
@@ -288,31 +319,6 @@ impl CaptionTrainer {
         self.first_part > self.model.vision().num_layers()
     }
 
-    /// The loss of every learned token of all rows, one after the other.
-    fn token_losses(
-        &self,
-        model: &Captioner,
-        rows: &[Row<'_>],
-        context: &Context,
-        smoothing: f64,
-        device: &Device,
-    ) -> Tensor<1> {
-        let ids: Vec<Vec<u32>> = rows.iter().map(|row| row.ids.to_vec()).collect();
-        let token = ids.iter().map(Vec::len).max().unwrap_or(0);
-        // Padding is on the right, so a causal reader never sees it and needs no mask for it.
-        let states = model.writer().states(pad(&ids, self.tokens.pad, device).ids, context);
-        let [batch, _, hidden] = states.dims();
-
-        // The output layer is as wide as the vocabulary: only what is learned goes through it.
-        let learned = rows.iter().enumerate().flat_map(|(index, row)| {
-            (row.given..row.ids.len()).map(move |position| (index * token + position - 1, row.ids[position]))
-        });
-        let (places, labels): (Vec<i32>, Vec<i32>) = learned.map(|(place, label)| (place as i32, label as i32)).unzip();
-        let vector = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::from(values.as_slice()), device);
-        let states = states.reshape([batch * token, hidden]).select(0, vector(places)); // [label, hidden]
-        cross_entropy(model.writer().scores(states), vector(labels), smoothing)
-    }
-
     /// Encodes all photographs once, as far as the encoder stays as it is.
     async fn fill_features(&mut self, report: &mut Report<'_>) -> Result<()> {
         let Some(mut features) = self.features.take() else { return Ok(()) };
@@ -338,30 +344,6 @@ impl CaptionTrainer {
         self.features = Some(features);
         Ok(())
     }
-}
-
-/// The token rows of every example; captions without a word are left out.
-fn tokenize(
-    examples: &[CaptionExample],
-    tokenizer: &Tokenizer,
-    tokens: TokenIds,
-    config: &TrainConfig,
-) -> Result<Vec<Sample>> {
-    let mut samples = Vec::with_capacity(examples.len());
-    for example in examples {
-        let mut rows = Vec::with_capacity(example.captions.len());
-        for caption in &example.captions {
-            let caption = pre_caption(caption, MAX_WORDS);
-            if !caption.is_empty() {
-                let text = format!("{}{caption}", config.prompt);
-                rows.push(tokenizer.encode_between(tokens.decode, &text, config.max_tokens)?);
-            }
-        }
-        if !rows.is_empty() {
-            samples.push(Sample { image: example.image.clone(), rows });
-        }
-    }
-    Ok(samples)
 }
 
 async fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {

@@ -43,6 +43,8 @@ pub struct TrainConfig {
     /// Memory for what the frozen first layers of the image encoder make of every photograph,
     /// so that they run once instead of every epoch; nothing is kept where it does not suffice.
     pub feature_memory_mb: usize,
+    /// Whether captions of its own and what they are worth teach the model, not those given.
+    pub self_critical: bool,
     /// Written before every caption and not learned.
     pub prompt: String,
     /// Longest caption in tokens, prompt included.
@@ -72,6 +74,7 @@ impl Default for TrainConfig {
             augment: true,
             freeze: Vec::new(),
             feature_memory_mb: 4096,
+            self_critical: false,
             prompt: "a picture of ".to_owned(),
             max_tokens: 40,
             seed: 0,
@@ -104,6 +107,10 @@ impl TrainConfig {
             if value == 0 {
                 return Err(Error::Option { option, reason: "must be at least 1".into() });
             }
+        }
+        if self.self_critical && self.captions_per_image < 2 {
+            let reason = "must be at least 2 for self-critical training, which compares them".into();
+            return Err(Error::Option { option: "captions for each image", reason });
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return Err(Error::Option { option: "learning rate", reason: "must be above 0".into() });

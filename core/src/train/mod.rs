@@ -6,9 +6,12 @@ mod features;
 mod freeze;
 mod optimizer;
 mod pictures;
+mod reward;
+mod rows;
 mod schedule;
 mod state;
 
 pub use caption::{CaptionTrainer, Epoch};
 pub use config::{TrainConfig, TrainSizes};
+pub use reward::Reward;
 pub use schedule::learning_rate;

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use medley::checkpoint::{Checkpoint, Dtype, TokenizerText, Weights, load_vision, save};
 use medley::data::{CaptionExample, CaptionSet, has_splits, hold_out, read_captions};
+use medley::eval::CiderReward;
 use medley::model::{BlipConfig, Captioner, Model};
 use medley::pipeline::Inputs;
 use medley::tokenizer::{self, Tokenizer};
-use medley::train::{CaptionTrainer, TrainConfig};
+use medley::train::{CaptionTrainer, Reward, TrainConfig};
 use medley::{Error, OpenDevice, Pipeline, Progress};
 use serde_json::{Value, json};
 
@@ -126,6 +127,9 @@ struct CaptionArguments {
     /// Parameters that stay as they are, such as 'vision.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
+    /// Learn from the CIDEr of captions the model writes itself; for a model that captions already
+    #[arg(long, conflicts_with = "new")]
+    self_critical: bool,
     /// Memory for what frozen first layers of the image encoder make of the pictures; 0 for none
     #[arg(long, default_value_t = TrainConfig::default().feature_memory_mb, value_name = "MB")]
     feature_memory: usize,
@@ -180,6 +184,7 @@ async fn caption(arguments: CaptionArguments) -> Result<u8> {
         weight_average: arguments.weight_average,
         augment: !arguments.no_augment,
         freeze: arguments.freeze.clone(),
+        self_critical: arguments.self_critical,
         feature_memory_mb: arguments.feature_memory,
         prompt: pipeline.inputs().prompt.clone(),
         max_tokens: arguments.max_tokens,
@@ -197,6 +202,9 @@ async fn caption(arguments: CaptionArguments) -> Result<u8> {
         &train.examples,
         config,
     )?;
+    if arguments.self_critical {
+        trainer = trainer.with_reward(cider_reward(&train, pipeline.tokenizer().clone()));
+    }
     if arguments.resume && state.exists() {
         trainer.resume(&state).context("could not resume")?;
     } else {
@@ -312,6 +320,14 @@ impl Run<'_> {
         }
         self.log.write(record)
     }
+}
+
+/// What a caption of a training picture is worth.
+fn cider_reward(train: &CaptionSet, tokenizer: Tokenizer) -> Reward {
+    let references: Vec<Vec<String>> = train.examples.iter().map(|example| example.captions.clone()).collect();
+    let reward = CiderReward::new(&references);
+    // Tokens that are no text are worth nothing.
+    Box::new(move |image, ids| tokenizer.decode(ids).map_or(0.0, |caption| reward.of(image, &caption)))
 }
 
 /// The training and the validation pictures; of data without splits a tenth is held out.

@@ -1,0 +1,80 @@
+//! Captions as rows of tokens, and what each token costs.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::TrainConfig;
+use crate::data::CaptionExample;
+use crate::error::Result;
+use crate::loss::cross_entropy;
+use crate::model::Writer;
+use crate::preprocess::pre_caption;
+use crate::text::{Context, TokenIds};
+use crate::tokenizer::{Tokenizer, pad};
+
+/// Words of a caption that are read (`pre_caption` in the authors' datasets).
+const MAX_WORDS: usize = 30;
+
+/// A photograph and the token rows of its captions.
+pub(super) struct Sample {
+    /// Its place among the examples.
+    pub example: usize,
+    pub image: PathBuf,
+    pub rows: Vec<Vec<u32>>,
+}
+
+/// A caption's tokens; the first `given` of them are not learned.
+pub(super) struct Row<'a> {
+    pub ids: &'a [u32],
+    pub given: usize,
+}
+
+/// The token rows of every example; captions without a word are left out.
+pub(super) fn tokenize(
+    examples: &[CaptionExample],
+    tokenizer: &Tokenizer,
+    tokens: TokenIds,
+    config: &TrainConfig,
+) -> Result<Vec<Sample>> {
+    let mut samples = Vec::with_capacity(examples.len());
+    for (index, example) in examples.iter().enumerate() {
+        let mut rows = Vec::with_capacity(example.captions.len());
+        for caption in &example.captions {
+            let caption = pre_caption(caption, MAX_WORDS);
+            if !caption.is_empty() {
+                let text = format!("{}{caption}", config.prompt);
+                rows.push(tokenizer.encode_between(tokens.decode, &text, config.max_tokens)?);
+            }
+        }
+        if !rows.is_empty() {
+            samples.push(Sample { example: index, image: example.image.clone(), rows });
+        }
+    }
+    Ok(samples)
+}
+
+/// The loss of every learned token of all rows, one after the other, `[label]`.
+pub(super) fn token_losses(
+    writer: Writer<'_>,
+    rows: &[Row<'_>],
+    context: &Context,
+    tokens: TokenIds,
+    smoothing: f64,
+) -> Tensor<1> {
+    let device = context.states.device();
+    let ids: Vec<Vec<u32>> = rows.iter().map(|row| row.ids.to_vec()).collect();
+    let token = ids.iter().map(Vec::len).max().unwrap_or(0);
+    // Padding is on the right, so a causal reader never sees it and needs no mask for it.
+    let states = writer.states(pad(&ids, tokens.pad, &device).ids, context);
+    let [batch, _, hidden] = states.dims();
+
+    // The output layer is as wide as the vocabulary: only what is learned goes through it.
+    let learned = rows.iter().enumerate().flat_map(|(index, row)| {
+        (row.given..row.ids.len()).map(move |position| (index * token + position - 1, row.ids[position]))
+    });
+    let (places, labels): (Vec<i32>, Vec<i32>) = learned.map(|(place, label)| (place as i32, label as i32)).unzip();
+    let vector = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::from(values.as_slice()), &device);
+    let states = states.reshape([batch * token, hidden]).select(0, vector(places)); // [label, hidden]
+    cross_entropy(writer.scores(states), vector(labels), smoothing)
+}
