@@ -9,7 +9,7 @@ use medley::generate::GenerateConfig;
 use serde_json::json;
 
 use super::generate::GenerateArguments;
-use super::model::{DeviceArguments, ModelArguments};
+use super::model::ReadArguments;
 use super::{ALL_GOOD, interrupt, picture};
 
 pub const EXAMPLES: &str = "\
@@ -30,18 +30,10 @@ pub struct Arguments {
     /// Begin the question with [CLS] as Hugging Face's port does, instead of [ENC]
     #[arg(long)]
     cls_first: bool,
-    /// Print a JSON object a line
-    #[arg(long)]
-    json: bool,
-    /// Refuse pictures of more pixels
-    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
-    max_pixels: u64,
     #[command(flatten)]
     generate: GenerateArguments,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    device: DeviceArguments,
+    read: ReadArguments,
 }
 
 /// Answers the question.
@@ -53,13 +45,11 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         cls_first: arguments.cls_first,
         ..AnswerOptions::default()
     };
-    let device = arguments.device.open().await?;
-    let mut pipeline = arguments.model.load(&device)?;
-    pipeline.set_max_pixels(arguments.max_pixels);
+    let pipeline = arguments.read.open().await?;
     let pixels = picture::read(&pipeline, &arguments.image)?;
     let answers = pipeline.answer(&pixels, &arguments.question, &options, &mut |_| interrupt::flow()).await?;
     for answer in answers {
-        if arguments.json {
+        if arguments.read.json {
             super::print(
                 &json!({ "answer": answer.text, "confidence": answer.confidence, "log_probs": answer.log_probs }),
             );

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::generate::GenerateArguments;
 use super::inputs::find;
-use super::model::{DeviceArguments, ModelArguments};
+use super::model::ReadArguments;
 use super::progress::Bar;
 use super::sidecar::{Sidecars, Write};
 use super::{ALL_GOOD, SOME_FAILED, interrupt, picture};
@@ -29,9 +29,6 @@ pub struct Arguments {
     /// Pictures, folders (searched through), patterns, or - for a list on standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Print a JSON object a line
-    #[arg(long)]
-    json: bool,
     /// Also write captions to files: a .txt beside each picture, or captions.jsonl or captions.csv here
     #[arg(long, value_enum, value_name = "FORMAT")]
     write: Option<Write>,
@@ -44,15 +41,10 @@ pub struct Arguments {
     /// Pictures read in one pass
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// Refuse pictures of more pixels
-    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
-    max_pixels: u64,
     #[command(flatten)]
     generate: GenerateArguments,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    device: DeviceArguments,
+    read: ReadArguments,
 }
 
 /// Captions every picture; bad ones are reported and skipped.
@@ -69,9 +61,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         return Ok(SOME_FAILED);
     }
 
-    let device = arguments.device.open().await?;
-    let mut pipeline = arguments.model.load(&device)?;
-    pipeline.set_max_pixels(arguments.max_pixels);
+    let pipeline = arguments.read.open().await?;
     let mut sidecars = arguments.write.map(|format| Sidecars::new(format, arguments.overwrite)).transpose()?;
 
     let mut bar = Bar::new();
@@ -95,7 +85,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         let captions = write(&pipeline, &pictures, &options).await?;
         let seconds = start.elapsed().as_secs_f64() / readable.len().max(1) as f64;
         for (path, captions) in readable.iter().zip(&captions) {
-            bar.hide(|| show(path, captions, seconds, arguments.json));
+            bar.hide(|| show(path, captions, seconds, arguments.read.json));
             if let Some(sidecars) = &mut sidecars
                 && let Err(error) = sidecars.add(path, captions)
             {

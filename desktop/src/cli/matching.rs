@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::model::{DeviceArguments, ModelArguments};
+use super::model::ReadArguments;
 use super::{ALL_GOOD, picture};
 
 pub const EXAMPLES: &str = "\
@@ -24,30 +24,20 @@ pub struct Arguments {
     /// Begin texts with [CLS] as Hugging Face's port does, instead of [ENC]
     #[arg(long)]
     cls_first: bool,
-    /// Print a JSON object a line
-    #[arg(long)]
-    json: bool,
-    /// Refuse pictures of more pixels
-    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
-    max_pixels: u64,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    device: DeviceArguments,
+    read: ReadArguments,
 }
 
 /// Prints the match probability (ITM) and the similarity (ITC cosine) of every text.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    let device = arguments.device.open().await?;
-    let mut pipeline = arguments.model.load(&device)?;
-    pipeline.set_max_pixels(arguments.max_pixels);
+    let pipeline = arguments.read.open().await?;
     let pixels = picture::read(&pipeline, &arguments.image)?;
     let matches = pipeline.match_texts(&pixels, &arguments.texts, arguments.cls_first).await?;
-    if !arguments.json {
+    if !arguments.read.json {
         super::print(&"match\tcosine\ttext");
     }
     for (text, found) in arguments.texts.iter().zip(matches) {
-        if arguments.json {
+        if arguments.read.json {
             super::print(&json!({ "text": text, "match": found.probability, "similarity": found.similarity }));
         } else {
             super::print(&format_args!("{:.1}%\t{:.3}\t{text}", 100.0 * found.probability, found.similarity));

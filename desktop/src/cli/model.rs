@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use medley::{DeviceChoice, LoadOptions, OpenDevice, Pipeline};
 
+use super::picture;
 use super::progress::Bar;
 use crate::builtin;
 
@@ -35,6 +36,31 @@ pub struct ModelArguments {
     /// Leave out momentum copies and feature queues that lie in a checkpoint
     #[arg(long)]
     pub skip_training_state: bool,
+}
+
+/// What every command takes that reads pictures.
+#[derive(Args)]
+pub struct ReadArguments {
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Refuse pictures of more pixels
+    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
+    max_pixels: u64,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    device: DeviceArguments,
+}
+
+impl ReadArguments {
+    /// The model on its device, ready to read pictures.
+    pub async fn open(&self) -> Result<Pipeline> {
+        let device = self.device.open().await?;
+        let mut pipeline = self.model.load(&device)?;
+        pipeline.set_max_pixels(self.max_pixels);
+        Ok(pipeline)
+    }
 }
 
 impl DeviceArguments {

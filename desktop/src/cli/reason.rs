@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::model::{DeviceArguments, ModelArguments};
+use super::model::ReadArguments;
 use super::{ALL_GOOD, picture};
 
 pub const EXAMPLES: &str = "\
@@ -22,27 +22,17 @@ pub struct Arguments {
     right: PathBuf,
     /// A statement about both
     statement: String,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
-    /// Refuse pictures of more pixels
-    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
-    max_pixels: u64,
     #[command(flatten)]
-    model: ModelArguments,
-    #[command(flatten)]
-    device: DeviceArguments,
+    read: ReadArguments,
 }
 
 /// Prints whether the statement is true, and the probability that it is.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    let device = arguments.device.open().await?;
-    let mut pipeline = arguments.model.load(&device)?;
-    pipeline.set_max_pixels(arguments.max_pixels);
+    let pipeline = arguments.read.open().await?;
     let (left, right) = (picture::read(&pipeline, &arguments.left)?, picture::read(&pipeline, &arguments.right)?);
     let probability = pipeline.reason(&left, &right, &arguments.statement).await?;
     let verdict = probability > 0.5;
-    if arguments.json {
+    if arguments.read.json {
         super::print(&json!({ "statement": arguments.statement, "true": verdict, "probability": probability }));
     } else {
         super::print(&format_args!("{verdict}\t{:.1}%", 100.0 * probability));
