@@ -86,26 +86,12 @@ pub(super) fn fill_each<const N: usize>(
     fill: impl Fn(usize, [&mut [f32]; N]) + Send + Sync,
 ) {
     let count = buffers[0].len() / pieces[0].max(1);
-    let mut rest = buffers;
-    let mut tasks: Vec<[&mut [f32]; N]> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut index = 0;
-        let split = rest.map(|buffer| {
-            let parts = buffer.split_at_mut(pieces[index]);
-            index += 1;
-            Some(parts)
-        });
-        let mut split = split;
-        tasks.push(std::array::from_fn(|buffer| {
-            let (piece, _) = split[buffer].as_mut().expect("split above");
-            std::mem::take(piece)
-        }));
-        rest = split.map(|parts| parts.expect("split above").1);
-    }
-    self::fill(&mut tasks, 1, |index, task| {
-        let task = &mut task[0];
-        fill(index, std::array::from_fn(|buffer| std::mem::take(&mut task[buffer])));
-    });
+    let mut sizes = pieces.into_iter();
+    let mut chunks = buffers.map(|buffer| buffer.chunks_mut(sizes.next().unwrap_or(1).max(1)));
+    let mut tasks: Vec<[&mut [f32]; N]> = (0..count)
+        .map(|_| chunks.each_mut().map(|chunks| chunks.next().expect("every buffer has as many pieces")))
+        .collect();
+    self::fill(&mut tasks, 1, |index, task| fill(index, task[0].each_mut().map(|piece| &mut **piece)));
 }
 
 /// As [`fill`], with an answer for each piece, in order.
