@@ -3,6 +3,7 @@
 pub mod device;
 pub mod error;
 pub mod progress;
+mod readback;
 
 pub mod kernel;
 pub mod nn;

@@ -14,6 +14,7 @@ use super::keys::{self, Shape};
 use super::load::{theirs, transposed};
 use super::{CONFIG_KEY, Checkpoint, PREPROCESSOR_KEY, TOKENIZER_KEY, TokenizerText};
 use crate::error::{Error, Result};
+use crate::readback::read;
 use crate::with_model;
 
 /// Number format of saved weights.
@@ -126,7 +127,7 @@ fn texts(checkpoint: &Checkpoint) -> Result<HashMap<String, String>> {
 }
 
 /// A tensor on its way out.
-pub(crate) struct NamedTensor {
+pub struct NamedTensor {
     /// Its name in the file.
     pub name: String,
     /// Its extents in the file.
@@ -139,9 +140,7 @@ pub(crate) struct NamedTensor {
 
 impl NamedTensor {
     async fn into_bytes(self, dtype: Dtype) -> Result<Vec<u8>> {
-        let failed = |reason: String| Error::Device { reason };
-        let data = self.values.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
-        let values: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(|error| failed(format!("{error:?}")))?;
+        let values = read(self.values).await?;
         let values = match self.transpose {
             Some((rows, columns)) => transposed(&values, rows, columns),
             None => values,

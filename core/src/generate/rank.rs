@@ -3,9 +3,9 @@
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::logits::{log_softmax, top_k};
-use super::steps::failed;
 use crate::error::{Error, Result};
 use crate::model::Writer;
+use crate::readback::read;
 use crate::text::{Context, TokenIds};
 
 /// Reference quirk: answers are scored with the label smoothing of training.
@@ -98,9 +98,4 @@ fn log_likelihood(row: &[f32], vocab: usize, answer: &[u32]) -> f32 {
         (1.0 - LABEL_SMOOTHING) * log_probs[*id as usize] + LABEL_SMOOTHING * mean
     };
     row.chunks_exact(vocab).zip(&answer[1..]).map(word).sum()
-}
-
-async fn read(logits: Tensor<3>) -> Result<Vec<f32>> {
-    let data = logits.into_data_async().await.map_err(failed)?;
-    data.convert::<f32>().try_to_vec().map_err(failed)
 }

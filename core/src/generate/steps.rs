@@ -2,9 +2,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Writer;
 use crate::nn::KvCache;
+use crate::readback;
 use crate::text::Context;
 
 /// A batch of texts being written, with what was computed for them so far.
@@ -43,12 +44,7 @@ impl<'a> Steps<'a> {
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.context.states.device());
         let logits = self.writer.next_logits(ids, self.context, &mut self.cache);
         let [_, vocab] = logits.dims();
-        let data = logits.into_data_async().await.map_err(failed)?;
-        let scores: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(failed)?;
+        let scores = readback::read(logits).await?;
         Ok(scores.chunks_exact(vocab).map(<[f32]>::to_vec).collect())
     }
-}
-
-pub(super) fn failed(error: impl std::fmt::Debug) -> Error {
-    Error::Device { reason: format!("{error:?}") }
 }

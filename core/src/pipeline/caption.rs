@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::generate::{GenerateConfig, Generated, generate};
 use crate::model::{Model, Writer};
 use crate::progress::{Progress, Report};
+use crate::readback;
 use crate::text::Context;
 use crate::vision::VisionTransformer;
 
@@ -86,8 +87,7 @@ impl Pipeline {
     pub async fn encode(&self, pixels: &[Vec<f32>]) -> Result<()> {
         let vision = crate::with_model!(&self.model, model => model.vision());
         let image_embeds = vision.forward(self.stack(pixels));
-        let last = image_embeds.narrow(1, 0, 1);
-        last.into_data_async().await.map_err(|error| Error::Device { reason: format!("{error:?}") })?;
+        readback::read(image_embeds.narrow(1, 0, 1)).await?;
         Ok(())
     }
 

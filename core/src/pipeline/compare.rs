@@ -7,6 +7,7 @@ use super::Pipeline;
 use crate::error::{Error, Result};
 use crate::model::{Comparer, Model};
 use crate::preprocess::pre_caption;
+use crate::readback;
 use crate::text::Context;
 use crate::vision::VisionTransformer;
 
@@ -74,11 +75,9 @@ impl Pipeline {
 }
 
 pub(super) async fn read(tensor: Tensor<2>) -> Result<Vec<f32>> {
-    let failed = |reason: String| Error::Device { reason };
-    let data = tensor.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
-    let values: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(|error| failed(format!("{error:?}")))?;
+    let values = readback::read(tensor).await?;
     if values.iter().any(|value| value.is_nan()) {
-        return Err(failed("the model computed values that are no numbers".to_owned()));
+        return Err(Error::Device { reason: "the model computed values that are no numbers".to_owned() });
     }
     Ok(values)
 }

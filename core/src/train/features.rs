@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::readback::read;
 
 /// The image tokens of every photograph, 16 bits a number, in main memory.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +25,7 @@ impl FeatureCache {
     pub async fn push(&mut self, image_embeds: Tensor<3>) -> Result<()> {
         let [_, token, hidden] = image_embeds.dims();
         (self.token, self.hidden) = (token, hidden);
-        let failed = |reason: String| Error::Device { reason };
-        let data = image_embeds.into_data_async().await.map_err(|error| failed(format!("{error:?}")))?;
-        let values: Vec<f32> = data.convert::<f32>().try_to_vec().map_err(|error| failed(format!("{error:?}")))?;
+        let values = read(image_embeds).await?;
         self.images.extend(
             values
                 .chunks_exact(token * hidden)
