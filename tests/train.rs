@@ -327,7 +327,7 @@ fn a_lesson_without_words_is_an_error() {
     for example in &mut lesson.examples {
         example.captions = vec![" ".to_owned()];
     }
-    assert!(matches!(lesson.trainer(config()).err(), Some(Error::EmptyText)));
+    assert!(matches!(lesson.trainer(config()).err(), Some(Error::TooFewExamples { found: 0, least: 1 })));
 }
 
 #[test]

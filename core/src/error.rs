@@ -153,6 +153,14 @@ pub enum Error {
         /// What it must be.
         reason: String,
     },
+    /// There is less to learn from than a step needs.
+    #[error("{found} pictures with captions to learn from, and at least {least} are needed")]
+    TooFewExamples {
+        /// Pictures that have a caption.
+        found: usize,
+        /// Pictures a step needs.
+        least: usize,
+    },
     /// The loss stopped being a number; the last good checkpoint is untouched.
     #[error("loss is not a number at step {step}; the last good checkpoint was kept")]
     LossNotFinite {

@@ -13,9 +13,9 @@ mod weights;
 
 pub use inspect::{Summary, inspect, inspect_weights};
 pub use load::load_vision;
-pub use save::{Dtype, save};
 #[cfg(feature = "train")]
-pub(crate) use save::{NamedTensor, write_tensors};
+pub(crate) use save::write_tensors;
+pub use save::{Dtype, NamedTensor, save};
 pub use weights::{TensorInfo, Weights};
 
 use std::path::{Path, PathBuf};

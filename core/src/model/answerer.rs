@@ -29,6 +29,11 @@ impl Answerer {
         }
     }
 
+    /// The same model with another image encoder of its shape.
+    pub fn with_vision(self, vision: VisionTransformer) -> Self {
+        Self { vision, ..self }
+    }
+
     /// The image encoder.
     pub fn vision(&self) -> &VisionTransformer {
         &self.vision

@@ -63,8 +63,8 @@ impl BlipConfig {
         Self::bert(Kind::Captioner, VisionConfig::base(384))
     }
 
-    /// A captioner small enough to travel with the program: ViT-Ti/16 and four narrow layers.
-    pub fn captioning_tiny(vocab_size: usize, tokens: TokenIds) -> Self {
+    /// A model small enough to travel with the program: ViT-Ti/16 and four narrow layers.
+    pub fn tiny(kind: Kind, vocab_size: usize, tokens: TokenIds) -> Self {
         let text = TextConfig::new()
             .with_vocab_size(vocab_size)
             .with_hidden_size(256)
@@ -73,7 +73,7 @@ impl BlipConfig {
             .with_feed_forward_size(1024)
             .with_max_positions(64)
             .with_attention_dropout(0.0);
-        Self::new(Kind::Captioner, VisionConfig::tiny(224), text).with_tokens(tokens)
+        Self::new(kind, VisionConfig::tiny(224), text).with_tokens(tokens)
     }
 
     /// The stack that reads the image: its text reader, writer, or both.

@@ -32,6 +32,15 @@ impl Matcher {
         }
     }
 
+    pub(super) fn from_parts(vision: VisionTransformer, text: Med, heads: MatchHeads) -> Self {
+        Self { vision, text, heads }
+    }
+
+    /// The same model with another image encoder of its shape.
+    pub fn with_vision(self, vision: VisionTransformer) -> Self {
+        Self { vision, ..self }
+    }
+
     /// The image encoder.
     pub fn vision(&self) -> &VisionTransformer {
         &self.vision
@@ -102,6 +111,12 @@ impl Comparer<'_> {
     /// The learned temperature of ITC, `[1]`.
     pub fn temperature(&self) -> Tensor<1> {
         self.heads.temperature.val()
+    }
+
+    /// Width of the shared space.
+    pub fn embed_size(&self) -> usize {
+        let [_, embed] = self.heads.text_projection.weight.val().dims();
+        embed
     }
 
     /// The text stack.

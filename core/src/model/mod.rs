@@ -17,6 +17,8 @@ pub use reasoner::Reasoner;
 use burn::module::Module;
 use burn::tensor::Device;
 
+use crate::vision::VisionTransformer;
+
 /// A model of any kind.
 #[derive(Clone, Debug)]
 pub enum Model {
@@ -41,6 +43,33 @@ impl Model {
             Kind::Answerer => Self::Answerer(Answerer::new(config, device)),
             Kind::Reasoner => Self::Reasoner(Reasoner::new(config, device)),
             Kind::Pretraining => Self::Pretraining(Pretraining::new(config, device)),
+        }
+    }
+}
+
+impl Model {
+    /// The image encoder.
+    pub fn vision(&self) -> &VisionTransformer {
+        crate::with_model!(self, model => model.vision())
+    }
+
+    /// The same model with another image encoder of its shape.
+    pub fn with_vision(self, vision: VisionTransformer) -> Self {
+        crate::with_model!(self, model => model.with_vision(vision).into())
+    }
+
+    /// The model as one of another kind, where it has all that one needs: a pre-training model as
+    /// a captioner or a matcher.
+    pub fn to_kind(&self, kind: Kind) -> Option<Self> {
+        match (self, kind) {
+            (Self::Captioner(_), Kind::Captioner)
+            | (Self::Matcher(_), Kind::Matcher)
+            | (Self::Answerer(_), Kind::Answerer)
+            | (Self::Reasoner(_), Kind::Reasoner)
+            | (Self::Pretraining(_), Kind::Pretraining) => Some(self.clone()),
+            (Self::Pretraining(model), Kind::Captioner) => Some(model.to_captioner().into()),
+            (Self::Pretraining(model), Kind::Matcher) => Some(model.to_matcher().into()),
+            _ => None,
         }
     }
 }

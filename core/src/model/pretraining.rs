@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{BlipConfig, Comparer, MatchHeads, Writer};
+use super::{BlipConfig, Captioner, Comparer, MatchHeads, Matcher, Writer};
 use crate::text::{LmHead, Med};
 use crate::vision::VisionTransformer;
 
@@ -27,6 +27,11 @@ impl Pretraining {
         }
     }
 
+    /// The same model with another image encoder of its shape.
+    pub fn with_vision(self, vision: VisionTransformer) -> Self {
+        Self { vision, ..self }
+    }
+
     /// The image encoder.
     pub fn vision(&self) -> &VisionTransformer {
         &self.vision
@@ -35,6 +40,17 @@ impl Pretraining {
     /// The text encoder in its two reading roles.
     pub fn comparer(&self) -> Comparer<'_> {
         Comparer { text: &self.text, heads: &self.heads }
+    }
+
+    /// What compares, alone: the image encoder, the text encoder without what only writing
+    /// needs, and the heads. Its parameters keep their paths.
+    pub fn to_matcher(&self) -> Matcher {
+        Matcher::from_parts(self.vision.clone(), self.text.clone().without_causal(), self.heads.clone())
+    }
+
+    /// What writes, alone: the image encoder, the decoder and its output layer.
+    pub fn to_captioner(&self) -> Captioner {
+        Captioner::from_parts(self.vision.clone(), self.text.clone().without_bidirectional(), self.lm_head.clone())
     }
 
     /// The decoder.

@@ -30,6 +30,11 @@ impl Reasoner {
         }
     }
 
+    /// The same model with another image encoder of its shape.
+    pub fn with_vision(self, vision: VisionTransformer) -> Self {
+        Self { vision, ..self }
+    }
+
     /// The image encoder.
     pub fn vision(&self) -> &VisionTransformer {
         &self.vision

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::{self, Checkpoint, LoadOptions, TokenizerText, Weights};
 use crate::error::{Error, Result};
-use crate::model::{BlipConfig, Model};
+use crate::model::{BlipConfig, Kind, Model};
 use crate::preprocess::dimensions;
 use crate::progress::Report;
 use crate::text::TokenIds;
@@ -121,6 +121,17 @@ impl Pipeline {
         Self { model, ..self.clone() }
     }
 
+    /// The pipeline of a model as one of another kind; see [`Model::to_kind`].
+    ///
+    /// # Errors
+    /// [`Error::NoHead`] where the model lacks what that kind needs.
+    pub fn into_kind(self, kind: Kind) -> Result<Self> {
+        let Some(model) = self.model.to_kind(kind) else {
+            return Err(self.no_head("this training", needed(kind)));
+        };
+        Ok(Self { config: BlipConfig { kind, ..self.config.clone() }, model, ..self })
+    }
+
     /// The same model with other dropout while training: stochastic depth of the image encoder,
     /// and dropout of the text layers.
     pub fn with_regularization(&self, drop_path: Option<f64>, dropout: Option<f64>) -> Self {
@@ -177,6 +188,17 @@ impl Pipeline {
 
     fn no_head(&self, task: &'static str, needed: &'static str) -> Error {
         Error::NoHead { task, found: self.config.kind.name().to_owned(), needed }
+    }
+}
+
+/// What has the heads of a kind, for a message.
+fn needed(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Captioner => "a captioner such as blip-image-captioning-base, or a pre-training model",
+        Kind::Matcher => "a matcher such as blip-itm-base-coco, or a pre-training model",
+        Kind::Answerer => "a model for questions such as blip-vqa-base",
+        Kind::Reasoner => "a model for two pictures such as model_base_nlvr.pth",
+        Kind::Pretraining => "a pre-training model such as model_base.pth, or --new",
     }
 }
 

@@ -107,6 +107,14 @@ impl MedLayer {
         }
     }
 
+    pub(super) fn without_bidirectional(self) -> Self {
+        Self { bidirectional: None, ..self }
+    }
+
+    pub(super) fn without_causal(self) -> Self {
+        Self { causal: None, ..self }
+    }
+
     /// `[batch, token, hidden]` to the same; with a cache, `x` holds the new tokens only.
     pub(super) fn forward(
         &self,

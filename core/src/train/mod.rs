@@ -10,8 +10,10 @@ mod reward;
 mod rows;
 mod schedule;
 mod state;
+mod trainer;
 
-pub use caption::{CaptionTrainer, Epoch};
+pub use caption::{CaptionTask, CaptionTrainer};
 pub use config::{TrainConfig, TrainSizes};
 pub use reward::Reward;
 pub use schedule::learning_rate;
+pub use trainer::{Epoch, Step, Task, Trainer};

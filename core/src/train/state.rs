@@ -30,14 +30,21 @@ pub(super) struct Run {
 }
 
 /// Writes weights, moments and running means, all or nothing.
-pub(super) async fn save<M: Module>(path: &Path, run: &Run, module: &M, optimizer: &Optimizer) -> Result<()> {
-    let mut weights = Collector::default();
-    module.visit(&mut weights);
-    let mut tensors = weights.tensors;
+///
+/// The tensors of `task` are kept under names that begin with `task/`.
+pub(super) async fn save<M: Module>(
+    path: &Path,
+    run: &Run,
+    module: &M,
+    optimizer: &Optimizer,
+    task: Vec<NamedTensor>,
+) -> Result<()> {
+    let mut tensors = collect(module, "weight/");
     for (name, state) in &optimizer.states {
         tensors.push(named(format!("mean/{name}"), state.momentum.moment_1.clone()));
         tensors.push(named(format!("square/{name}"), state.momentum.moment_2.clone()));
     }
+    tensors.extend(task.into_iter().map(|tensor| NamedTensor { name: format!("task/{}", tensor.name), ..tensor }));
     tensors.extend(optimizer.averages.iter().map(|(name, mean)| named(format!("average/{name}"), mean.clone())));
     let times = optimizer.states.iter().map(|(name, state)| (name.clone(), state.momentum.time)).collect();
     let run = serde_json::to_string(&Run { times, ..run.clone() })
@@ -46,17 +53,11 @@ pub(super) async fn save<M: Module>(path: &Path, run: &Run, module: &M, optimize
 }
 
 /// Reads what [`save`] wrote into a module of the same shape.
-pub(super) fn load<M: Module>(path: &Path, module: M, optimizer: &mut Optimizer) -> Result<(Run, M)> {
-    let file = Weights::open(path)?;
-    let damaged = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
+pub(super) fn load<M: Module>(file: &Weights, module: M, optimizer: &mut Optimizer) -> Result<(Run, M)> {
+    let damaged = |reason: String| Error::Checkpoint { path: file.path().to_owned(), reason };
     let run = file.metadata().get(RUN_KEY).ok_or_else(|| damaged("it is no state of a training run".into()))?;
     let run: Run = serde_json::from_str(run).map_err(|source| damaged(source.to_string()))?;
-    let mut filler = Filler { file: &file, path: Vec::new(), devices: BTreeMap::new(), error: None };
-    let module = module.map(&mut filler);
-    if let Some(error) = filler.error {
-        return Err(error);
-    }
-    let devices = filler.devices;
+    let (module, devices) = fill(file, "weight/", module)?;
     let read = |kind: &str, name: &str| -> Result<Tensor<1>> {
         let values = file.read(&format!("{kind}/{name}"))?;
         let device = devices.get(name).ok_or_else(|| damaged(format!("{name} is no parameter of this model")))?;
@@ -76,12 +77,34 @@ pub(super) fn load<M: Module>(path: &Path, module: M, optimizer: &mut Optimizer)
     Ok((run, module))
 }
 
-fn named(name: String, values: Tensor<1>) -> NamedTensor {
+/// The parameters of a module, each under its path after `prefix`.
+pub(super) fn collect<M: Module>(module: &M, prefix: &'static str) -> Vec<NamedTensor> {
+    let mut collector = Collector { prefix, path: Vec::new(), tensors: Vec::new() };
+    module.visit(&mut collector);
+    collector.tensors
+}
+
+/// The opposite of [`collect`]; also the device of every parameter, without autodiff.
+pub(super) fn fill<M: Module>(
+    file: &Weights,
+    prefix: &'static str,
+    module: M,
+) -> Result<(M, BTreeMap<String, Device>)> {
+    let mut filler = Filler { file, prefix, path: Vec::new(), devices: BTreeMap::new(), error: None };
+    let module = module.map(&mut filler);
+    match filler.error {
+        Some(error) => Err(error),
+        None => Ok((module, filler.devices)),
+    }
+}
+
+/// A tensor to be saved under a name.
+pub(super) fn named(name: String, values: Tensor<1>) -> NamedTensor {
     NamedTensor { name, shape: values.dims().to_vec(), transpose: None, values }
 }
 
-#[derive(Default)]
 struct Collector {
+    prefix: &'static str,
     path: Vec<String>,
     tensors: Vec<NamedTensor>,
 }
@@ -96,14 +119,16 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val().inner();
+        let tensor = param.val();
+        let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
         let length: usize = tensor.dims().iter().product();
-        self.tensors.push(named(format!("weight/{}", self.path.join(".")), tensor.reshape([length])));
+        self.tensors.push(named(format!("{}{}", self.prefix, self.path.join(".")), tensor.reshape([length])));
     }
 }
 
 struct Filler<'a> {
     file: &'a Weights,
+    prefix: &'static str,
     path: Vec<String>,
     /// The device of every parameter, without autodiff.
     devices: BTreeMap<String, Device>,
@@ -124,7 +149,7 @@ impl ModuleMapper for Filler<'_> {
         let shape = param.lazy_shape();
         let device = param.lazy_device();
         self.devices.insert(name.clone(), device.clone().without_autodiff());
-        match self.file.read(&format!("weight/{name}")) {
+        match self.file.read(&format!("{}{name}", self.prefix)) {
             Ok(values) if values.len() == shape.num_elements() => {
                 let id = param.id;
                 param.transform_for_load(Tensor::from_data(TensorData::new(values, shape), &device), id)

@@ -17,7 +17,6 @@ mod reason;
 mod scores;
 mod sidecar;
 mod train;
-mod train_log;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};

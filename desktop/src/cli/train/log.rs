@@ -9,23 +9,23 @@ use anyhow::{Context, Result};
 use medley::Progress;
 use serde_json::{Value, json};
 
-use super::progress::Bar;
+use crate::cli::progress::Bar;
 
 /// A line of progress: loss, pictures a second, time left.
 pub struct Meter {
     bar: Bar,
-    first_step: usize,
-    images: usize,
     since: Instant,
     shown: Instant,
     loss: Option<f32>,
+    /// Seconds a step takes, and seconds a picture.
+    pace: Option<[f64; 2]>,
 }
 
 impl Meter {
-    /// A line for a run that begins after this many steps.
-    pub fn new(first_step: usize) -> Self {
+    /// An empty line.
+    pub fn new() -> Self {
         let now = Instant::now();
-        Self { bar: Bar::new(), first_step, images: 0, since: now, shown: now, loss: None }
+        Self { bar: Bar::new(), since: now, shown: now, loss: None, pace: None }
     }
 
     /// Shows a step, or what comes before the first.
@@ -36,16 +36,19 @@ impl Meter {
             self.since = Instant::now();
             return;
         };
-        self.images += images;
-        // A running mean: single steps jump.
-        let smooth = self.loss.map_or(*loss, |mean| 0.95 * mean + 0.05 * loss);
+        // Running means: single steps jump, and the machine has other things to do at times.
+        let mean = |mean: f64, new: f64| 0.95 * mean + 0.05 * new;
+        let smooth = self.loss.map_or(*loss, |old| mean(old.into(), (*loss).into()) as f32);
         self.loss = Some(smooth);
         let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
-        let rate = self.images as f64 / seconds;
-        let left = seconds / (step - self.first_step).max(1) as f64 * (total - step) as f64;
+        self.since = Instant::now();
+        let now = [seconds, seconds / (*images).max(1) as f64];
+        let pace = self.pace.map_or(now, |old| [mean(old[0], now[0]), mean(old[1], now[1])]);
+        self.pace = Some(pace);
         let line = format!(
-            "step {step}/{total}  loss {smooth:.3}  lr {learning_rate:.1e}  {rate:.1} pictures/s  {} left",
-            humantime(Duration::from_secs_f64(left))
+            "step {step}/{total}  loss {smooth:.3}  lr {learning_rate:.1e}  {:.1} pictures/s  {} left",
+            1.0 / pace[1],
+            humantime(Duration::from_secs_f64(pace[0] * (total - step) as f64))
         );
         if std::io::stderr().is_terminal() {
             eprint!("\r{line}\x1b[K");
@@ -53,6 +56,11 @@ impl Meter {
             self.shown = Instant::now();
             eprintln!("{line}");
         }
+    }
+
+    /// What happened since the last step does not count.
+    pub fn go_on(&mut self) {
+        self.since = Instant::now();
     }
 
     /// Takes the line off the screen.
@@ -77,15 +85,17 @@ fn humantime(duration: Duration) -> String {
 pub struct Log {
     file: BufWriter<File>,
     path: PathBuf,
+    /// The name of the score that decides.
+    key: &'static str,
 }
 
 impl Log {
-    /// Opens the log of a run's folder, after what is there.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// Opens the log of a run's folder, after what is there; `key` names the score that decides.
+    pub fn open(folder: &Path, key: &'static str) -> Result<Self> {
         let path = folder.join("log.jsonl");
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.with_context(|| format!("could not write {}", path.display()))?;
-        Ok(Self { file: BufWriter::new(file), path })
+        Ok(Self { file: BufWriter::new(file), path, key })
     }
 
     /// Writes an epoch's record.
@@ -105,20 +115,20 @@ impl Log {
 
     /// The best score an earlier part of the run wrote down.
     pub fn best(&self) -> Option<f64> {
-        self.scores().into_iter().map(|(_, cider)| cider).reduce(f64::max)
+        self.scores().into_iter().map(|(_, score)| score).reduce(f64::max)
     }
 
     /// The score from before the first step.
     pub fn before(&self) -> Option<f64> {
-        self.scores().into_iter().find(|(epoch, _)| *epoch == 0).map(|(_, cider)| cider)
+        self.scores().into_iter().find(|(epoch, _)| *epoch == 0).map(|(_, score)| score)
     }
 
-    /// Epoch and CIDEr of every score written down so far.
+    /// Epoch and value of every score written down so far.
     fn scores(&self) -> Vec<(u64, f64)> {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
         let score = |line: &str| {
             let record: Value = serde_json::from_str(line).ok()?;
-            Some((record["epoch"].as_u64()?, record["cider"].as_f64()?))
+            Some((record["epoch"].as_u64()?, record[self.key].as_f64()?))
         };
         text.lines().filter_map(score).collect()
     }

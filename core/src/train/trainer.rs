@@ -1,0 +1,225 @@
+//! The loop, the same for every task: order, learning rate, step, progress, saving.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::freeze::freeze;
+use super::optimizer::Optimizer;
+use super::state::{self, Run};
+use super::{TrainConfig, TrainSizes, learning_rate};
+use crate::checkpoint::{NamedTensor, Weights};
+use crate::data::epoch_order;
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Report};
+
+/// What a task brings to the loop.
+#[expect(async_fn_in_trait, reason = "one thread owns the device: futures never leave theirs")]
+pub trait Task {
+    /// What learns.
+    type Model: Module;
+
+    /// Examples an epoch goes through.
+    fn num_examples(&self) -> usize;
+
+    /// The fewest examples a step can learn from; a smaller rest of an epoch is left out.
+    fn least_examples(&self) -> usize {
+        1
+    }
+
+    /// What is to be done once before the first step.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], to be continued by the next call, and unreadable photographs.
+    async fn prepare(&mut self, _model: &Self::Model, _config: &TrainConfig, _report: &mut Report<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The loss of a step, and its gradients.
+    ///
+    /// # Errors
+    /// Unreadable photographs and a failing device.
+    async fn learn(&mut self, model: &Self::Model, step: Step<'_>) -> Result<(f32, GradientsParams)>;
+
+    /// What a saved run must hold beside weights and optimiser.
+    fn state(&self) -> Vec<NamedTensor> {
+        Vec::new()
+    }
+
+    /// Takes up what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// What reading gives.
+    fn restore(&mut self, _model: &Self::Model, _config: &TrainConfig, _file: &Weights) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// One step of a run.
+pub struct Step<'a> {
+    /// Steps before it.
+    pub index: usize,
+    /// The places of its examples.
+    pub examples: &'a [usize],
+    /// Chance that depends on the step alone, so that a resumed run draws the same.
+    pub draws: StdRng,
+    /// The run's settings.
+    pub config: &'a TrainConfig,
+    /// The run's length.
+    pub sizes: TrainSizes,
+    /// Where the model lies, with autodiff.
+    pub device: &'a Device,
+}
+
+/// A finished epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Epochs finished, this one included.
+    pub epoch: usize,
+    /// Mean loss of its steps.
+    pub train_loss: f32,
+}
+
+/// A model in training.
+pub struct Trainer<T: Task> {
+    pub(super) config: TrainConfig,
+    pub(super) task: T,
+    pub(super) device: Device,
+    sizes: TrainSizes,
+    model: T::Model,
+    optimizer: Optimizer,
+    run: Run,
+}
+
+impl<T: Task> Trainer<T> {
+    /// Prepares a run on the model's device.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for settings that make no sense, [`Error::TooFewExamples`].
+    pub fn of(task: T, model: T::Model, config: TrainConfig) -> Result<Self> {
+        config.check()?;
+        let num_examples = task.num_examples();
+        if num_examples < task.least_examples() {
+            return Err(Error::TooFewExamples { found: num_examples, least: task.least_examples() });
+        }
+        let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
+        let model = freeze(model.to_device(&device).train(), &config.freeze);
+        let run = Run {
+            config: config.clone(),
+            num_images: num_examples,
+            step: 0,
+            epoch_loss: (0.0, 0),
+            times: Default::default(),
+        };
+        let rest = num_examples % config.batch_size;
+        let left_out = if rest < task.least_examples() { rest } else { 0 };
+        let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new(&config));
+        Ok(Self { config, task, device, sizes, model, optimizer, run })
+    }
+
+    /// Takes up a run where [`save`](Self::save) left it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] listing the differences when the settings or data changed, and what
+    /// reading gives.
+    pub fn resume(&mut self, path: &Path) -> Result<()> {
+        let mut optimizer = Optimizer::new(&self.config);
+        let file = Weights::open(path)?;
+        let (run, model) = state::load(&file, self.model.clone(), &mut optimizer)?;
+        let mut differences = self.config.differences(&run.config);
+        let num_examples = self.task.num_examples();
+        if run.num_images != num_examples {
+            differences.push(format!("photographs: {num_examples} was {}", run.num_images));
+        }
+        if !differences.is_empty() {
+            let reason = format!("this run was begun with other settings: {}", differences.join("; "));
+            return Err(Error::Config { reason });
+        }
+        self.task.restore(&model, &self.config, &file)?;
+        (self.run, self.model, self.optimizer) = (run, model, optimizer);
+        Ok(())
+    }
+
+    /// Writes all that [`resume`](Self::resume) needs, all or nothing.
+    ///
+    /// # Errors
+    /// As [`checkpoint::save`](crate::checkpoint::save).
+    pub async fn save(&self, path: &Path) -> Result<()> {
+        state::save(path, &self.run, &self.model, &self.optimizer, self.task.state()).await
+    }
+
+    /// The model as it would be used: without gradients, with the running mean of its weights.
+    pub fn model(&self) -> T::Model {
+        self.optimizer.averaged(self.model.valid())
+    }
+
+    /// How much work the run is.
+    pub fn sizes(&self) -> TrainSizes {
+        self.sizes
+    }
+
+    /// Optimiser steps taken so far.
+    pub fn step(&self) -> usize {
+        self.run.step
+    }
+
+    /// Whether all epochs are done.
+    pub fn is_finished(&self) -> bool {
+        self.run.step >= self.sizes.total_steps
+    }
+
+    /// Trains to the end of the epoch, from wherever in it the run stands.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after a whole step, ready to be saved; [`Error::LossNotFinite`] with
+    /// the weights from before the step; unreadable photographs.
+    pub async fn epoch(&mut self, report: &mut Report<'_>) -> Result<Epoch> {
+        self.task.prepare(&self.model, &self.config, report).await?;
+        let epoch = self.run.step / self.sizes.steps_per_epoch;
+        let order = epoch_order(self.task.num_examples(), self.config.seed, epoch as u64);
+        let skipped = self.run.step % self.sizes.steps_per_epoch;
+        let least = self.task.least_examples();
+        let steps = order.chunks(self.config.batch_size).filter(|examples| examples.len() >= least);
+        for examples in steps.skip(skipped) {
+            let step = self.run.step;
+            let rate = learning_rate(&self.config, step, self.sizes.total_steps);
+            let loss = self.train_step(examples, rate).await?;
+            if !loss.is_finite() {
+                return Err(Error::LossNotFinite { step });
+            }
+            self.run.step += 1;
+            self.run.epoch_loss.0 += f64::from(loss);
+            self.run.epoch_loss.1 += 1;
+            let progress = Progress::Step {
+                step: self.run.step,
+                total: self.sizes.total_steps,
+                loss,
+                learning_rate: rate,
+                images: examples.len(),
+            };
+            let ends = self.run.step.is_multiple_of(self.sizes.steps_per_epoch);
+            if report(progress).is_break() && !ends {
+                return Err(Error::Cancelled);
+            }
+        }
+        let (sum, steps) = std::mem::take(&mut self.run.epoch_loss);
+        Ok(Epoch { epoch: epoch + 1, train_loss: (sum / steps.max(1) as f64) as f32 })
+    }
+
+    async fn train_step(&mut self, examples: &[usize], rate: f64) -> Result<f32> {
+        let index = self.run.step;
+        let mut draws = StdRng::seed_from_u64(self.config.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        // Dropout depends on the step alone, so that a resumed run drops the same.
+        self.device.seed(draws.random());
+        let step = Step { index, examples, draws, config: &self.config, sizes: self.sizes, device: &self.device };
+        let (loss, grads) = self.task.learn(&self.model, step).await?;
+        if loss.is_finite() {
+            self.model = self.optimizer.step(self.model.clone(), grads, rate, &self.config);
+        }
+        Ok(loss)
+    }
+}

@@ -1,0 +1,132 @@
+//! `medley train caption`.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use medley::Pipeline;
+use medley::data::{CaptionExample, CaptionSet};
+use medley::eval::CiderReward;
+use medley::model::{Kind, Model};
+use medley::tokenizer::Tokenizer;
+use medley::train::{CaptionTask, CaptionTrainer, Reward, TrainConfig};
+use serde_json::{Map, json};
+
+use super::options::RunArguments;
+use super::run::{Run, Score, Scorer, prepare};
+use super::start::start;
+use crate::cli::interrupt;
+use crate::cli::progress::Bar;
+use crate::cli::scores::score;
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  A folder of pictures, each with a .txt of captions beside it:
+    medley train caption --data my-photos --model blip-image-captioning-base --out my-model
+  A dataset with splits, the image encoder left as it is:
+    medley train caption --data dataset_flickr8k.json --images images --freeze 'vision.*' --out run
+  Go on after Ctrl-C or a power cut:
+    medley train caption --data my-photos --model blip-image-captioning-base --out my-model --resume";
+
+/// What to learn from, and how.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Parts a step is computed in: less memory, the same result
+    #[arg(long, default_value_t = 1)]
+    accumulate: usize,
+    /// Captions of each picture that a step reads
+    #[arg(long, default_value_t = TrainConfig::default().captions_per_image)]
+    captions_per_image: usize,
+    /// Learn from the CIDEr of captions the model writes itself; for a model that captions already
+    #[arg(long, conflicts_with = "new")]
+    self_critical: bool,
+    /// Memory for what frozen first layers of the image encoder make of the pictures; 0 for none
+    #[arg(long, default_value_t = TrainConfig::default().feature_memory_mb, value_name = "MB")]
+    feature_memory: usize,
+    /// Text every caption begins with, not learned; the model's own if not given
+    #[arg(long)]
+    prompt: Option<String>,
+    /// Beams when scoring
+    #[arg(long, default_value_t = 3)]
+    eval_beams: usize,
+}
+
+/// Trains a captioner.
+pub async fn run(arguments: Arguments) -> Result<u8> {
+    interrupt::listen();
+    let (train, val) = arguments.run.datasets()?;
+    let device = arguments.run.device.open().await?;
+    prepare(&arguments.run)?;
+    let mut pipeline = start(&arguments.run, Kind::Captioner, &train, &device)?;
+    if let Some(prompt) = &arguments.prompt {
+        pipeline.set_prompt(prompt);
+    }
+    let config = TrainConfig {
+        accumulate: arguments.accumulate,
+        captions_per_image: arguments.captions_per_image,
+        self_critical: arguments.self_critical,
+        feature_memory_mb: arguments.feature_memory,
+        prompt: pipeline.inputs().prompt.clone(),
+        ..arguments.run.config()
+    };
+    let Model::Captioner(model) = pipeline.model().clone() else {
+        bail!("{} is a {}, and captioning is learned by a captioner", "--model", pipeline.config().kind.name());
+    };
+    let mut trainer = CaptionTrainer::new(
+        model,
+        pipeline.tokenizer(),
+        pipeline.tokens(),
+        pipeline.inputs().pixels.clone(),
+        &train.examples,
+        config,
+    )?;
+    if arguments.self_critical {
+        trainer = trainer.with_reward(cider_reward(&train, pipeline.tokenizer().clone()));
+    }
+    let scorer = Captions { beams: arguments.eval_beams };
+    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&train, &device).await
+}
+
+/// Captions the pictures held out.
+struct Captions {
+    beams: usize,
+}
+
+impl Scorer<CaptionTask> for Captions {
+    const KEY: &'static str = "cider";
+    const NAME: &'static str = "CIDEr";
+
+    async fn score(&self, trainer: &CaptionTrainer, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
+        let val_loss = trainer.validation_loss(val, pipeline.tokenizer()).await?;
+        let mut bar = Bar::new();
+        let scored = score(pipeline, val, self.beams, 16, &mut bar).await?;
+        let scores = scored.scores;
+        let fields = [
+            (Self::KEY, json!(scores.cider)),
+            ("bleu", json!(scores.bleu)),
+            ("rouge_l", json!(scores.rouge_l)),
+            ("val_loss", json!(val_loss)),
+        ];
+        let (cider, bleu) = (100.0 * scores.cider, 100.0 * scores.bleu[3]);
+        Ok(Score {
+            value: scores.cider,
+            fields: fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Map<_, _>>(),
+            line: format!("validation {val_loss:.3}, CIDEr {cider:.1}, BLEU-4 {bleu:.1}"),
+            samples: val
+                .iter()
+                .zip(&scored.captions)
+                .take(5)
+                .map(|(example, caption)| format!("{}: {caption}", example.id))
+                .collect(),
+        })
+    }
+}
+
+/// What a caption of a training picture is worth.
+fn cider_reward(train: &CaptionSet, tokenizer: Tokenizer) -> Reward {
+    let references: Vec<Vec<String>> = train.examples.iter().map(|example| example.captions.clone()).collect();
+    let reward = CiderReward::new(&references);
+    // Tokens that are no text are worth nothing.
+    Box::new(move |image, ids| tokenizer.decode(ids).map_or(0.0, |caption| reward.of(image, &caption)))
+}

@@ -1,0 +1,143 @@
+//! What every training task is told on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use medley::data::{CaptionSet, has_splits, hold_out, read_captions};
+use medley::train::TrainConfig;
+
+use crate::cli::model::{DeviceArguments, ModelArguments};
+
+/// Share of the pictures scored on where the data has no splits.
+const HELD_OUT: f64 = 0.1;
+
+/// Data, model and how to learn.
+#[derive(Args)]
+pub struct RunArguments {
+    /// Karpathy-split JSON, COCO captions JSON, BLIP pair JSON, metadata.jsonl, or a folder of pictures with .txt files
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Folder the picture names in the data are relative to
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Split to learn from
+    #[arg(long, default_value = "train", value_name = "NAME")]
+    train_split: String,
+    /// Split to score on
+    #[arg(long, default_value = "val", value_name = "NAME")]
+    val_split: String,
+    /// Folder for models, state and log
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Go on where the run in --out stopped
+    #[arg(long)]
+    pub resume: bool,
+
+    #[command(flatten)]
+    pub model: ModelArguments,
+    #[command(flatten)]
+    pub device: DeviceArguments,
+
+    /// Start a new small model instead of a checkpoint
+    #[arg(long, conflicts_with = "model")]
+    pub new: bool,
+    /// With --new: an ImageNet ViT under timm's names to start the image encoder from
+    #[arg(long, requires = "new", value_name = "FILE")]
+    pub vision: Option<PathBuf>,
+    /// With --new: tokens of the vocabulary that is learned from the captions
+    #[arg(long, requires = "new", default_value_t = 4000, value_name = "N")]
+    pub vocab_size: usize,
+
+    /// Passes over the training pictures
+    #[arg(long, default_value_t = TrainConfig::default().epochs)]
+    pub epochs: usize,
+    /// Pictures in a step
+    #[arg(long, default_value_t = TrainConfig::default().batch_size)]
+    batch: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = TrainConfig::default().learning_rate)]
+    lr: f64,
+    /// The image encoder's learning rate, as a factor of --lr
+    #[arg(long, default_value_t = TrainConfig::default().vision_rate_factor)]
+    vision_lr_factor: f64,
+    /// Steps in which the learning rate rises from zero
+    #[arg(long, default_value_t = TrainConfig::default().warmup_steps)]
+    warmup: usize,
+    /// Weight decay, not applied to norms, biases and position tables
+    #[arg(long, default_value_t = TrainConfig::default().weight_decay)]
+    weight_decay: f64,
+    /// Longest gradient; longer ones are scaled down, 0 for never
+    #[arg(long, default_value_t = TrainConfig::default().clip_norm)]
+    clip: f64,
+    /// Share of a label's probability spread over all words
+    #[arg(long, default_value_t = TrainConfig::default().label_smoothing)]
+    label_smoothing: f64,
+    /// Decay of a running mean of the weights, which is what is scored and saved; 0 for none
+    #[arg(long, default_value_t = 0.0)]
+    weight_average: f64,
+    /// Probability of leaving out image encoder blocks while learning
+    #[arg(long)]
+    pub drop_path: Option<f64>,
+    /// Dropout in the text layers while learning
+    #[arg(long)]
+    pub dropout: Option<f64>,
+    /// Do not crop, flip and distort pictures at random
+    #[arg(long)]
+    no_augment: bool,
+    /// Parameters that stay as they are, such as 'vision.*'; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    freeze: Vec<String>,
+    /// Longest caption in tokens, prompt included; longer ones are cut
+    #[arg(long, default_value_t = TrainConfig::default().max_tokens)]
+    max_tokens: usize,
+    /// Decides shuffling, crops, drawn captions and dropout
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Pictures to score at most; 0 for all
+    #[arg(long, default_value_t = 0)]
+    pub eval_images: usize,
+    /// Score after every so many epochs, and after the last
+    #[arg(long, default_value_t = 1)]
+    pub eval_every: usize,
+}
+
+impl RunArguments {
+    /// What they say to the trainer; the rest is as by default.
+    pub fn config(&self) -> TrainConfig {
+        TrainConfig {
+            epochs: self.epochs,
+            batch_size: self.batch,
+            learning_rate: self.lr,
+            vision_rate_factor: self.vision_lr_factor,
+            warmup_steps: self.warmup,
+            weight_decay: self.weight_decay,
+            clip_norm: self.clip,
+            label_smoothing: self.label_smoothing,
+            weight_average: self.weight_average,
+            augment: !self.no_augment,
+            freeze: self.freeze.clone(),
+            max_tokens: self.max_tokens,
+            seed: self.seed,
+            ..TrainConfig::default()
+        }
+    }
+
+    /// The training and the validation pictures; of data without splits a tenth is held out.
+    pub fn datasets(&self) -> Result<(CaptionSet, CaptionSet)> {
+        let (data, images) = (&self.data, self.images.as_deref());
+        let (train, mut val) = if has_splits(data)? {
+            let read = |split: &str| read_captions(data, images, Some(split));
+            (read(&self.train_split)?, read(&self.val_split)?)
+        } else {
+            hold_out(read_captions(data, images, None)?, HELD_OUT, self.seed)
+        };
+        for warning in train.warnings.iter().chain(&val.warnings) {
+            eprintln!("medley: {warning}");
+        }
+        if self.eval_images > 0 {
+            val.examples.truncate(self.eval_images);
+        }
+        Ok((train, val))
+    }
+}

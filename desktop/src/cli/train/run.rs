@@ -1,0 +1,162 @@
+//! A run from its first step to its end: progress, saving, scoring, Ctrl-C.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use medley::checkpoint::{Checkpoint, Dtype, save};
+use medley::data::{CaptionExample, CaptionSet};
+use medley::model::Model;
+use medley::train::{Task, Trainer};
+use medley::{Error, OpenDevice, Pipeline, Progress};
+use serde_json::{Map, Value, json};
+
+use super::log::{Log, Meter};
+use super::options::RunArguments;
+use crate::cli::{ALL_GOOD, interrupt};
+
+/// What a model is worth on pictures it does not learn from.
+pub struct Score {
+    /// The number that decides which model is best, the higher the better.
+    pub value: f64,
+    /// What is written down, that number among them.
+    pub fields: Map<String, Value>,
+    /// What is shown.
+    pub line: String,
+    /// A few results for a person to look at.
+    pub samples: Vec<String>,
+}
+
+/// How the models of a task are scored.
+pub trait Scorer<T: Task> {
+    /// The name of the deciding number in the log.
+    const KEY: &'static str;
+    /// What a person calls it.
+    const NAME: &'static str;
+
+    /// Scores the trainer's model, which `pipeline` holds, on some pictures.
+    async fn score(&self, trainer: &Trainer<T>, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score>;
+}
+
+/// What a run needs.
+pub struct Run<'a, T: Task, S> {
+    pub arguments: &'a RunArguments,
+    pub pipeline: Pipeline,
+    pub trainer: Trainer<T>,
+    pub val: &'a [CaptionExample],
+    pub scorer: S,
+}
+
+/// Makes the run's folder; refuses one that holds a run unless that is to go on.
+pub fn prepare(arguments: &RunArguments) -> Result<()> {
+    std::fs::create_dir_all(&arguments.out).with_context(|| format!("could not create {}", arguments.out.display()))?;
+    if state(arguments).exists() && !arguments.resume {
+        bail!("{} holds a run already: go on with --resume, or choose another --out", arguments.out.display());
+    }
+    Ok(())
+}
+
+fn state(arguments: &RunArguments) -> PathBuf {
+    arguments.out.join("state.safetensors")
+}
+
+impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
+    /// Trains to the end, or until someone asks to stop.
+    pub async fn run(mut self, train: &CaptionSet, device: &OpenDevice) -> Result<u8> {
+        let (out, state) = (&self.arguments.out, state(self.arguments));
+        if self.arguments.resume && state.exists() {
+            self.trainer.resume(&state).context("could not resume")?;
+        } else {
+            save(&self.pipeline.to_checkpoint()?, &out.join("last.safetensors"), Dtype::F32).await?;
+        }
+        eprintln!(
+            "{} pictures to learn from, {} to score on, {} steps on {}",
+            train.examples.len(),
+            self.val.len(),
+            self.trainer.sizes().total_steps,
+            device.name
+        );
+        let mut log = Log::open(out, S::KEY)?;
+        let mut best = log.best();
+        if self.trainer.step() == 0 && !self.arguments.new && !self.val.is_empty() {
+            eprintln!("scoring the model as it is on {} pictures", self.val.len());
+            let start = self.pipeline.to_checkpoint()?;
+            self.score(&start, json!({ "epoch": 0, "step": 0 }), "before", &mut log, &mut best).await?;
+        }
+        let mut meter = Meter::new();
+        while !self.trainer.is_finished() {
+            let mut report = |progress: Progress| {
+                meter.show(&progress);
+                log.step(&progress);
+                interrupt::flow()
+            };
+            match self.trainer.epoch(&mut report).await {
+                Ok(epoch) => {
+                    meter.clear();
+                    self.finish_epoch(epoch.epoch, epoch.train_loss, &mut log, &mut best).await?;
+                    meter.go_on();
+                }
+                Err(Error::Cancelled) => {
+                    meter.clear();
+                    self.trainer.save(&state).await?;
+                    eprintln!("stopped after step {} and saved; go on with --resume", self.trainer.step());
+                    return Ok(130);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(best) = best {
+            let path = out.join("best.safetensors");
+            let name = S::NAME;
+            let before =
+                log.before().map_or_else(String::new, |before| format!("before {name} {:.1}, ", 100.0 * before));
+            eprintln!("{before}best {name} {:.1}: {}", 100.0 * best, path.display());
+        }
+        Ok(ALL_GOOD)
+    }
+
+    async fn finish_epoch(
+        &mut self,
+        epoch: usize,
+        train_loss: f32,
+        log: &mut Log,
+        best: &mut Option<f64>,
+    ) -> Result<()> {
+        let arguments = self.arguments;
+        let checkpoint = Checkpoint { model: self.trainer.model().into(), ..self.pipeline.to_checkpoint()? };
+        save(&checkpoint, &arguments.out.join("last.safetensors"), Dtype::F32).await?;
+        self.trainer.save(&state(arguments)).await?;
+
+        let record = json!({ "epoch": epoch, "step": self.trainer.step(), "train_loss": train_loss });
+        let is_due = epoch.is_multiple_of(arguments.eval_every.max(1)) || self.trainer.is_finished();
+        let name = format!("epoch {epoch}/{}: loss {train_loss:.3}", arguments.epochs);
+        if is_due && !self.val.is_empty() {
+            return self.score(&checkpoint, record, &name, log, best).await;
+        }
+        eprintln!("{name}");
+        log.write(&record)
+    }
+
+    /// Scores a model, writes the scores down and keeps it if it is the best.
+    async fn score(
+        &self,
+        checkpoint: &Checkpoint,
+        mut record: Value,
+        name: &str,
+        log: &mut Log,
+        best: &mut Option<f64>,
+    ) -> Result<()> {
+        let pipeline = self.pipeline.with_model(checkpoint.model.clone());
+        let score = self.scorer.score(&self.trainer, &pipeline, self.val).await?;
+        if let Some(record) = record.as_object_mut() {
+            record.extend(score.fields);
+        }
+        let is_best = best.is_none_or(|best| score.value > best);
+        if is_best {
+            *best = Some(score.value);
+            save(checkpoint, &self.arguments.out.join("best.safetensors"), Dtype::F32).await?;
+        }
+        eprintln!("{name}, {}{}", score.line, if is_best { " (best)" } else { "" });
+        score.samples.iter().for_each(|sample| eprintln!("  {sample}"));
+        log.write(&record)
+    }
+}
