@@ -6,11 +6,13 @@ mod bleu;
 mod cider;
 mod ngram;
 mod ptb;
+mod recall;
 mod rouge;
 
 pub use bleu::Bleu;
 pub use cider::{CiderReward, DocumentFrequency, cider};
 pub use ptb::tokenize;
+pub use recall::{RetrievalScores, retrieval_scores};
 pub use rouge::rouge_l;
 
 use serde::{Deserialize, Serialize};

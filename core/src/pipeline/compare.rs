@@ -29,7 +29,7 @@ impl Pipeline {
         self.comparer().is_ok()
     }
 
-    fn comparer(&self) -> Result<(&VisionTransformer, Comparer<'_>)> {
+    pub(super) fn comparer(&self) -> Result<(&VisionTransformer, Comparer<'_>)> {
         match &self.model {
             Model::Matcher(model) => Ok((model.vision(), model.comparer())),
             Model::Pretraining(model) => Ok((model.vision(), model.comparer())),

@@ -5,11 +5,13 @@ mod caption;
 mod compare;
 mod inputs;
 mod reason;
+mod retrieve;
 
 pub use answer::{Answer, AnswerOptions};
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
 pub use inputs::Inputs;
+pub use retrieve::{Found, Retrieved};
 
 use std::path::Path;
 

@@ -1,9 +1,10 @@
-//! Captions for a dataset, and what they are worth.
+//! What a model is worth on a dataset.
 
 use anyhow::Result;
 use medley::data::CaptionExample;
-use medley::eval::{CaptionScores, caption_scores};
+use medley::eval::{CaptionScores, RetrievalScores, caption_scores, retrieval_scores};
 use medley::generate::{GenerateConfig, Strategy};
+use medley::preprocess::pre_caption;
 use medley::{CaptionOptions, Pipeline, Progress};
 
 use super::progress::Bar;
@@ -47,4 +48,27 @@ pub async fn score(
     let references: Vec<Vec<String>> = examples.iter().map(|example| example.captions.clone()).collect();
     let scores = caption_scores(&captions, &references);
     Ok(Scored { captions, scores })
+}
+
+/// Finds the texts of every example among all, and the example of every text.
+pub async fn retrieval_score(
+    pipeline: &Pipeline,
+    examples: &[CaptionExample],
+    candidates: usize,
+    bar: &mut Bar,
+) -> Result<RetrievalScores> {
+    let texts = examples.iter().enumerate().flat_map(|(image, example)| {
+        // As in training: what is nothing but punctuation is no text.
+        let captions = example.captions.iter().filter(|caption| !pre_caption(caption, usize::MAX).is_empty());
+        captions.map(move |caption| (image, caption.clone()))
+    });
+    let (image_of, texts): (Vec<usize>, Vec<String>) = texts.unzip();
+    let mut pixels = |image: usize| {
+        let path = &examples[image].image;
+        let bytes = std::fs::read(path).map_err(|source| medley::Error::Read { path: path.clone(), source })?;
+        pipeline.pixels(&bytes)
+    };
+    let mut report = |progress| bar.report(progress);
+    let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, candidates, &mut report).await?;
+    Ok(retrieval_scores(&found.texts, &found.images, &image_of))
 }

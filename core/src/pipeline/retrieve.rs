@@ -1,0 +1,160 @@
+//! Retrieval within a set: ITC picks candidates, ITM puts them in order (`train_retrieval.py`).
+
+use std::cmp::Ordering;
+
+use super::Pipeline;
+use crate::error::{Error, Result};
+use crate::preprocess::pre_caption;
+use crate::progress::{Progress, Report};
+use crate::readback::read;
+use crate::text::Context;
+
+/// Pictures or texts in one pass.
+const BATCH: usize = 16;
+/// Words of a text that are read.
+const MAX_WORDS: usize = 30;
+
+/// What was found for one query: places and scores, the best first.
+pub type Found = Vec<(usize, f32)>;
+
+/// What was found in both directions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retrieved {
+    /// For each picture, texts.
+    pub texts: Vec<Found>,
+    /// For each text, pictures.
+    pub images: Vec<Found>,
+}
+
+impl Pipeline {
+    /// Finds for each picture the texts that describe it, and for each text the pictures.
+    ///
+    /// The `candidates` most similar (ITC) are put in order by `itm_logit[match] + similarity`,
+    /// as the authors score; with 1 or fewer, similarity alone decides and all are candidates.
+    /// `pixels` gives what [`Pipeline::pixels`] made of a picture and is asked twice for each.
+    ///
+    /// # Errors
+    /// [`Error::NoHead`], [`Error::EmptyText`], [`Error::TextTooLong`], [`Error::Cancelled`], and
+    /// what `pixels` gives.
+    pub async fn retrieve(
+        &self,
+        num_images: usize,
+        pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
+        texts: &[String],
+        candidates: usize,
+        report: &mut Report<'_>,
+    ) -> Result<Retrieved> {
+        let texts: Vec<String> = texts.iter().map(|text| pre_caption(text, MAX_WORDS)).collect();
+        let text_features = self.text_features(&texts, report).await?;
+        let image_features = self.image_features(num_images, pixels, report).await?;
+        let rank = |features: &[Vec<f32>], keys: &[Vec<f32>]| -> Vec<Found> {
+            features.iter().map(|feature| most_similar(feature, keys, candidates)).collect()
+        };
+        let found =
+            Retrieved { texts: rank(&image_features, &text_features), images: rank(&text_features, &image_features) };
+        if candidates <= 1 { Ok(found) } else { self.rerank(found, pixels, &texts, report).await }
+    }
+
+    /// Adds to every candidate's similarity what reading picture and text together says.
+    async fn rerank(
+        &self,
+        mut found: Retrieved,
+        pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
+        texts: &[String],
+        report: &mut Report<'_>,
+    ) -> Result<Retrieved> {
+        let (vision, comparer) = self.comparer()?;
+        // Both directions ask for pairs; a picture is encoded once for all of them.
+        let mut asked: Vec<Vec<usize>> =
+            found.texts.iter().map(|found| found.iter().map(|(text, _)| *text).collect()).collect();
+        for (text, found) in found.images.iter().enumerate() {
+            found.iter().for_each(|(image, _)| asked[*image].push(text));
+        }
+        let total = asked.len();
+        for (image, asked) in asked.into_iter().enumerate() {
+            let mut asked = asked;
+            asked.sort_unstable();
+            asked.dedup();
+            let image_embeds = vision.forward(self.stack(&[pixels(image)?]));
+            let mut logits = Vec::with_capacity(asked.len());
+            for asked in asked.chunks(4 * BATCH) {
+                let texts: Vec<String> = asked.iter().map(|text| texts[*text].clone()).collect();
+                let ids = self.read_texts(&texts, self.tokens.encode)?;
+                let scores = comparer.itm_logits(ids.ids, ids.hidden, &Context::new(image_embeds.clone()));
+                logits.extend(read(scores.narrow(1, 1, 1)).await?);
+            }
+            for (text, logit) in asked.into_iter().zip(logits) {
+                let add = |found: &mut Found, place: usize| {
+                    found.iter_mut().filter(|(key, _)| *key == place).for_each(|(_, score)| *score += logit);
+                };
+                add(&mut found.texts[image], text);
+                add(&mut found.images[text], image);
+            }
+            report_items("matching", image + 1, total, report)?;
+        }
+        found.texts.iter_mut().chain(&mut found.images).for_each(best_first);
+        Ok(found)
+    }
+
+    /// Every text in the shared space.
+    async fn text_features(&self, texts: &[String], report: &mut Report<'_>) -> Result<Vec<Vec<f32>>> {
+        let (_, comparer) = self.comparer()?;
+        let mut features = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(4 * BATCH) {
+            let ids = self.read_texts(batch, self.tokens.cls)?;
+            let batch = comparer.text_feature(ids.ids, ids.hidden);
+            let [_, embed] = batch.dims();
+            features.extend(read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec));
+            report_items("reading texts", features.len(), texts.len(), report)?;
+        }
+        Ok(features)
+    }
+
+    /// Every picture in the shared space.
+    async fn image_features(
+        &self,
+        num_images: usize,
+        pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
+        report: &mut Report<'_>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let (vision, comparer) = self.comparer()?;
+        let mut features: Vec<Vec<f32>> = Vec::with_capacity(num_images);
+        while features.len() < num_images {
+            let batch = features.len()..(features.len() + BATCH).min(num_images);
+            let pixels: Vec<Vec<f32>> = batch.map(&mut *pixels).collect::<Result<_>>()?;
+            let batch = comparer.image_feature(vision.forward(self.stack(&pixels)));
+            let [_, embed] = batch.dims();
+            features.extend(read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec));
+            report_items("encoding pictures", features.len(), num_images, report)?;
+        }
+        Ok(features)
+    }
+}
+
+/// The keys most like a feature, the best first; all of them where one or none is asked for.
+fn most_similar(feature: &[f32], keys: &[Vec<f32>], count: usize) -> Found {
+    let similarity = |key: &Vec<f32>| key.iter().zip(feature).map(|(a, b)| a * b).sum::<f32>();
+    let mut found: Found = keys.iter().map(similarity).enumerate().collect();
+    if (2..found.len()).contains(&count) {
+        found.select_nth_unstable_by(count - 1, by_score);
+        found.truncate(count);
+    }
+    best_first(&mut found);
+    found
+}
+
+fn best_first(found: &mut Found) {
+    found.sort_by(by_score);
+}
+
+/// The higher score first, equal ones in their order.
+fn by_score(a: &(usize, f32), b: &(usize, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+fn report_items(stage: &'static str, done: usize, total: usize, report: &mut Report<'_>) -> Result<()> {
+    match report(Progress::Items { stage, done, total }).is_break() {
+        true => Err(Error::Cancelled),
+        false => Ok(()),
+    }
+}
