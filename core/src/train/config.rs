@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ContrastConfig;
 use crate::error::{Error, Result};
 
 /// Settings of a captioning run; a run is resumed with the same ones only.
@@ -51,6 +52,9 @@ pub struct TrainConfig {
     pub max_tokens: usize,
     /// Decides shuffling, crops, drawn captions and dropout.
     pub seed: u64,
+    /// Twin, queue and negatives, where pictures and texts are compared.
+    #[serde(default)]
+    pub contrast: ContrastConfig,
 }
 
 impl Default for TrainConfig {
@@ -78,6 +82,7 @@ impl Default for TrainConfig {
             prompt: "a picture of ".to_owned(),
             max_tokens: 40,
             seed: 0,
+            contrast: ContrastConfig::default(),
         }
     }
 }
@@ -122,6 +127,26 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.weight_average) || !(0.0..1.0).contains(&self.label_smoothing) {
             let reason = "must be at least 0 and below 1".into();
             return Err(Error::Option { option: "weight average and label smoothing", reason });
+        }
+        Ok(())
+    }
+
+    /// What [`check`](Self::check) cannot know: that pictures are compared with each other.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a batch of one or in parts, and shares that are none.
+    pub(super) fn check_pairs(&self) -> Result<()> {
+        if self.batch_size < 2 {
+            let reason = "must be at least 2: pictures are compared with each other".into();
+            return Err(Error::Option { option: "batch size", reason });
+        }
+        if self.accumulate > 1 {
+            let reason = "must be 1 here: the pictures of a step are compared with each other, not part by part".into();
+            return Err(Error::Option { option: "accumulation", reason });
+        }
+        if !(0.0..=1.0).contains(&self.contrast.alpha) || !(0.0..=1.0).contains(&self.contrast.momentum) {
+            let reason = "must be at least 0 and at most 1".into();
+            return Err(Error::Option { option: "alpha and momentum", reason });
         }
         Ok(())
     }

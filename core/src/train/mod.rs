@@ -2,10 +2,15 @@
 
 mod caption;
 mod config;
+mod contrast;
 mod features;
 mod freeze;
+mod momentum;
+mod negatives;
 mod optimizer;
+mod pairs;
 mod pictures;
+mod queue;
 mod reward;
 mod rows;
 mod schedule;
@@ -14,6 +19,10 @@ mod trainer;
 
 pub use caption::{CaptionTask, CaptionTrainer};
 pub use config::{TrainConfig, TrainSizes};
+pub use contrast::{Contrast, ContrastConfig, Pairs, matching_loss};
+pub use momentum::Momentum;
+pub use pairs::{LearnsPairs, PairTask, PairTrainer};
+pub use queue::FeatureQueue;
 pub use reward::Reward;
 pub use schedule::learning_rate;
 pub use trainer::{Epoch, Step, Task, Trainer};

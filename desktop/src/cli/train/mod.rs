@@ -3,6 +3,7 @@
 mod caption;
 mod log;
 mod options;
+mod pairs;
 mod run;
 mod start;
 
@@ -21,11 +22,19 @@ enum Task {
     /// Learn to caption: photographs with one or more captions each
     #[command(after_help = caption::EXAMPLES)]
     Caption(Box<caption::Arguments>),
+    /// Learn to compare: photographs and texts into one space (ITC), and whether they belong together (ITM)
+    #[command(after_help = pairs::RETRIEVAL_EXAMPLES)]
+    Retrieval(Box<pairs::Arguments>),
+    /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
+    #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
+    Pretrain(Box<pairs::Arguments>),
 }
 
 /// Runs the task.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     match arguments.task {
         Task::Caption(arguments) => caption::run(*arguments).await,
+        Task::Retrieval(arguments) => pairs::retrieval(*arguments).await,
+        Task::Pretrain(arguments) => pairs::pretrain(*arguments).await,
     }
 }

@@ -1,0 +1,235 @@
+//! ITC and ITM of one batch: the part that pre-training and retrieval share
+//! (`blip_pretrain.py`, `blip_retrieval.py`).
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::momentum::Momentum;
+use super::negatives::draw;
+use super::queue::FeatureQueue;
+use super::state::{collect, fill, named};
+use crate::checkpoint::{NamedTensor, Weights};
+use crate::error::{Error, Result};
+use crate::loss::{itc, itm, negative_weights, positives, similarities, soft_targets};
+use crate::model::{Comparer, Matcher};
+use crate::readback::read;
+use crate::text::{Context, TokenIds};
+use crate::tokenizer::pad;
+
+/// Bounds of the learned temperature (`blip_pretrain.py`).
+const TEMPERATURES: [f64; 2] = [0.001, 0.5];
+
+/// Settings of ITC and ITM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastConfig {
+    /// Features of earlier batches that a batch is compared with.
+    pub queue: usize,
+    /// How much of itself the momentum twin keeps in a step.
+    pub momentum: f64,
+    /// The share of the twin's opinion in what similarities should be.
+    pub alpha: f64,
+    /// Epochs in which that share rises from 0.
+    pub alpha_epochs: usize,
+    /// Added to the weight of every pair that may be drawn as a hard negative.
+    pub negative_floor: f64,
+}
+
+impl Default for ContrastConfig {
+    /// The paper's pre-training (BLIP §3.2, `configs/pretrain.yaml`).
+    fn default() -> Self {
+        Self { queue: 57_600, momentum: 0.995, alpha: 0.4, alpha_epochs: 2, negative_floor: 1e-4 }
+    }
+}
+
+impl ContrastConfig {
+    /// The paper's fine-tuning for retrieval (`configs/retrieval_coco.yaml`).
+    pub fn retrieval() -> Self {
+        Self { alpha_epochs: 1, negative_floor: 0.0, ..Self::default() }
+    }
+
+    /// The share of the twin's opinion at this step.
+    pub fn alpha_at(&self, step: usize, steps_per_epoch: usize) -> f64 {
+        let rising = self.alpha_epochs * steps_per_epoch;
+        if step >= rising { self.alpha } else { self.alpha * step as f64 / rising as f64 }
+    }
+}
+
+/// The twin and the queue of a run.
+pub struct Contrast {
+    config: ContrastConfig,
+    momentum: Momentum<Matcher>,
+    queue: FeatureQueue,
+    tokens: TokenIds,
+}
+
+/// A batch of pairs: a picture and one text of it each.
+pub struct Pairs<'a> {
+    /// `[batch, channel, height, width]`, without gradients.
+    pub pixels: Tensor<4>,
+    /// The learning encoder's `[batch, image_token, hidden]` of them.
+    pub image_embeds: Tensor<3>,
+    /// One text a picture, its first token `[CLS]`.
+    pub texts: &'a [Vec<u32>],
+    /// Which pictures are the same one.
+    pub ids: &'a [i64],
+}
+
+impl Contrast {
+    /// Begins with a twin like the model, and an empty queue.
+    pub fn new(config: ContrastConfig, twin: Matcher, embed: usize, tokens: TokenIds, device: &Device) -> Self {
+        let queue = FeatureQueue::new(config.queue, embed, device);
+        Self { momentum: Momentum::new(twin, config.momentum), queue, config, tokens }
+    }
+
+    /// What a saved run must hold of twin and queue.
+    pub(super) fn tensors(&self) -> Vec<NamedTensor> {
+        let mut tensors = collect(self.momentum.twin(), "twin/");
+        let [image, text] = self.queue.features();
+        let device = image.device();
+        let flat = |x: Tensor<2>| {
+            let length = x.dims().iter().product::<usize>();
+            x.reshape([length])
+        };
+        // Ids are places in the dataset: far below what 32 bits count exactly.
+        let counted: Vec<f32> =
+            self.queue.ids().iter().chain([&(self.queue.next() as i64)]).map(|id| *id as f32).collect();
+        let counted = Tensor::from_data(TensorData::from(counted.as_slice()), &device);
+        tensors.extend(
+            [("queue/image", flat(image)), ("queue/text", flat(text)), ("queue/ids", counted)]
+                .map(|(name, values)| named(name.to_owned(), values)),
+        );
+        tensors
+    }
+
+    /// Takes up what [`tensors`](Self::tensors) gave, from under `task/` in a run's file.
+    pub(super) fn restore(&mut self, file: &Weights) -> Result<()> {
+        let (twin, _) = fill(file, "task/twin/", self.momentum.twin().clone())?;
+        self.momentum.restore(twin);
+        let [places, embed] = self.queue.features()[0].dims();
+        let device = self.queue.features()[0].device();
+        let read = |name: &str| -> Result<Tensor<2>> {
+            let values = file.read(&format!("task/queue/{name}"))?;
+            if values.len() != places * embed {
+                let expected = vec![places, embed];
+                return Err(Error::MisshapenWeight { name: name.to_owned(), found: vec![values.len()], expected });
+            }
+            Ok(Tensor::from_data(TensorData::new(values, [places, embed]), &device))
+        };
+        let mut ids: Vec<i64> = file.read("task/queue/ids")?.into_iter().map(|id| id as i64).collect();
+        let next = ids.pop().unwrap_or(0) as usize;
+        self.queue = FeatureQueue::restore(read("image")?, read("text")?, ids, next);
+        Ok(())
+    }
+
+    /// Features of earlier batches.
+    pub fn queue(&self) -> &FeatureQueue {
+        &self.queue
+    }
+
+    /// The losses `[itc, itm]` of a batch, `[1]` each; the twin has followed the model before,
+    /// and its features join the queue after.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a batch of one picture alone, which has no negatives, and
+    /// [`Error::Device`].
+    pub async fn losses(
+        &mut self,
+        model: Comparer<'_>,
+        pairs: &Pairs<'_>,
+        alpha: f64,
+        draws: &mut impl Rng,
+    ) -> Result<[Tensor<1>; 2]> {
+        let device = pairs.image_embeds.device();
+        let texts = pad(pairs.texts, self.tokens.pad, &device);
+        let image = model.image_feature(pairs.image_embeds.clone());
+        let text = model.text_feature(texts.ids, texts.hidden);
+        let temperature = bounded(model.temperature());
+
+        let [twin_image, twin_text] = self.twin_features(pairs);
+        let [image_keys, text_keys] = self.queue.keys(twin_image.clone(), twin_text.clone());
+        let right = positives(pairs.ids, &self.queue.key_ids(pairs.ids), &twin_image.device());
+        let still = temperature.clone().inner();
+        let targets = |features: &Tensor<2>, keys: &Tensor<2>| {
+            let believed = similarities(features.clone(), keys.clone(), still.clone());
+            Tensor::from_inner(soft_targets(believed, right.clone(), alpha))
+        };
+        let (text_targets, image_targets) = (targets(&twin_image, &text_keys), targets(&twin_text, &image_keys));
+        let image_to_text = similarities(image.clone(), Tensor::from_inner(text_keys), temperature.clone());
+        let text_to_image = similarities(text.clone(), Tensor::from_inner(image_keys), temperature);
+        let batch = pairs.ids.len();
+        // Reference quirk: pre-training weighs the twin's batch for negatives, retrieval its own;
+        // ours is the first for both.
+        let within = |similarities: &Tensor<2>| similarities.clone().inner().narrow(1, 0, batch);
+        let (texts_alike, images_alike) = (within(&image_to_text), within(&text_to_image));
+        let itc = itc(image_to_text, text_to_image, text_targets, image_targets);
+        self.queue.push(twin_image, twin_text, pairs.ids);
+
+        let own = positives(pairs.ids, pairs.ids, &texts_alike.device());
+        let weights = |alike| negative_weights(alike, own.clone(), self.config.negative_floor);
+        let texts = draw(&read(weights(texts_alike)).await?, batch, draws);
+        let images = draw(&read(weights(images_alike)).await?, batch, draws);
+        let (Some(texts), Some(images)) = (texts, images) else {
+            let reason = "must hold at least two different pictures, to tell them apart".into();
+            return Err(Error::Option { option: "batch size", reason });
+        };
+        Ok([itc, matching_loss(model, self.tokens, pairs, &images, &texts)])
+    }
+
+    /// Lets the twin follow the learning model by one step.
+    pub fn follow(&mut self, model: &impl burn::module::Module) {
+        self.momentum.follow(model);
+    }
+
+    /// The twin's features of the batch, `[batch, embed]`: of images and of texts.
+    fn twin_features(&self, pairs: &Pairs<'_>) -> [Tensor<2>; 2] {
+        let twin = self.momentum.twin();
+        let comparer = twin.comparer();
+        let pixels = pairs.pixels.clone();
+        let texts = pad(pairs.texts, self.tokens.pad, &pixels.device());
+        [comparer.image_feature(twin.vision().forward(pixels)), comparer.text_feature(texts.ids, texts.hidden)]
+    }
+}
+
+/// The loss of every pair that belongs together, every picture with the text drawn for it, and
+/// every text with the picture drawn for it.
+///
+/// `images[i]` is the picture drawn for text `i`, `texts[i]` the text drawn for picture `i`.
+pub fn matching_loss(
+    model: Comparer<'_>,
+    tokens: TokenIds,
+    pairs: &Pairs<'_>,
+    images: &[usize],
+    texts: &[usize],
+) -> Tensor<1> {
+    let device = pairs.image_embeds.device();
+    let read = |index: usize| {
+        let mut ids = pairs.texts[index].clone();
+        ids[0] = tokens.encode;
+        ids
+    };
+    // A picture reads its own text and the one drawn for it at once.
+    let beside: Vec<Vec<u32>> = texts.iter().enumerate().flat_map(|(own, drawn)| [read(own), read(*drawn)]).collect();
+    let beside = pad(&beside, tokens.pad, &device);
+    let logits = model.itm_logits(beside.ids, beside.hidden, &Context::new(pairs.image_embeds.clone()));
+
+    let places: Vec<i32> = images.iter().map(|image| *image as i32).collect();
+    let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
+    let drawn = Context::new(pairs.image_embeds.clone().select(0, places));
+    let own: Vec<Vec<u32>> = (0..pairs.texts.len()).map(read).collect();
+    let own = pad(&own, tokens.pad, &device);
+    let logits = Tensor::cat(vec![logits, model.itm_logits(own.ids, own.hidden, &drawn)], 0);
+    let batch = pairs.texts.len();
+    let matches: Vec<bool> = (0..3 * batch).map(|pair| pair < 2 * batch && pair % 2 == 0).collect();
+    itm(logits, &matches)
+}
+
+/// The temperature within its bounds; outside them it still learns, as where PyTorch clamps the
+/// weight in place.
+fn bounded(temperature: Tensor<1>) -> Tensor<1> {
+    let [least, most] = TEMPERATURES;
+    let value = temperature.clone().inner();
+    let moved = value.clone().clamp(least, most) - value;
+    temperature + Tensor::from_inner(moved)
+}

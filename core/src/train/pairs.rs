@@ -1,0 +1,217 @@
+//! Training on pairs: pre-training with ITC, ITM and LM (BLIP §3.2, `pretrain.py`), and retrieval
+//! with the first two (BLIP §4.1, `train_retrieval.py`).
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::contrast::{Contrast, Pairs};
+use super::rows::{Row, Sample, token_losses, tokenize};
+use super::trainer::{Step, Task, Trainer};
+use super::{TrainConfig, pictures};
+use crate::checkpoint::{NamedTensor, Weights};
+use crate::data::CaptionExample;
+use crate::error::Result;
+use crate::model::{Comparer, Matcher, Pretraining, Writer};
+use crate::preprocess::{Augment, Preprocessor};
+use crate::progress::Report;
+use crate::readback::read;
+use crate::text::{Context, TokenIds};
+use crate::tokenizer::Tokenizer;
+use crate::vision::VisionTransformer;
+
+/// A model that learns from pairs.
+pub trait LearnsPairs: Module {
+    /// The image encoder.
+    fn vision(&self) -> &VisionTransformer;
+    /// What compares.
+    fn comparer(&self) -> Comparer<'_>;
+    /// What writes, where the model does.
+    fn writer(&self) -> Option<Writer<'_>>;
+    /// What its momentum twin is a copy of.
+    fn to_twin(&self) -> Matcher;
+    /// How its training pictures are distorted.
+    fn augment() -> Augment;
+}
+
+impl LearnsPairs for Pretraining {
+    fn vision(&self) -> &VisionTransformer {
+        self.vision()
+    }
+
+    fn comparer(&self) -> Comparer<'_> {
+        self.comparer()
+    }
+
+    fn writer(&self) -> Option<Writer<'_>> {
+        Some(self.writer())
+    }
+
+    fn to_twin(&self) -> Matcher {
+        self.to_matcher()
+    }
+
+    fn augment() -> Augment {
+        Augment::pretraining()
+    }
+}
+
+impl LearnsPairs for Matcher {
+    fn vision(&self) -> &VisionTransformer {
+        self.vision()
+    }
+
+    fn comparer(&self) -> Comparer<'_> {
+        self.comparer()
+    }
+
+    fn writer(&self) -> Option<Writer<'_>> {
+        None
+    }
+
+    fn to_twin(&self) -> Matcher {
+        self.clone()
+    }
+
+    fn augment() -> Augment {
+        Augment::default()
+    }
+}
+
+/// Photographs, one of their captions a step, and what they are compared with.
+pub struct PairTask<M> {
+    preprocessor: Preprocessor,
+    tokens: TokenIds,
+    embed: usize,
+    samples: Vec<Sample>,
+    /// Begun with the first step, when the model is known, or where a saved run ended.
+    contrast: Option<Contrast>,
+    model: std::marker::PhantomData<M>,
+}
+
+/// A pre-training model, or a matcher, in training.
+pub type PairTrainer<M> = Trainer<PairTask<M>>;
+
+impl<M: LearnsPairs> PairTrainer<M> {
+    /// Prepares a run on the model's device.
+    ///
+    /// # Errors
+    /// As [`CaptionTrainer::new`](super::CaptionTrainer::new).
+    pub fn new(
+        model: M,
+        tokenizer: &Tokenizer,
+        tokens: TokenIds,
+        preprocessor: Preprocessor,
+        examples: &[CaptionExample],
+        config: TrainConfig,
+    ) -> Result<Self> {
+        // Without a prompt: what is written is what is read (`pretrain_dataset.py`).
+        let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        config.check_pairs()?;
+        let task = PairTask {
+            preprocessor,
+            tokens,
+            embed: model.comparer().embed_size(),
+            samples: tokenize(examples, tokenizer, tokens, &config)?,
+            contrast: None,
+            model: std::marker::PhantomData,
+        };
+        Self::of(task, model, config)
+    }
+}
+
+impl<M: LearnsPairs> Task for PairTask<M> {
+    type Model = M;
+
+    fn num_examples(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// A picture alone has no negatives.
+    fn least_examples(&self) -> usize {
+        2
+    }
+
+    async fn prepare(&mut self, model: &M, config: &TrainConfig, _: &mut Report<'_>) -> Result<()> {
+        if self.contrast.is_none() {
+            self.contrast = Some(self.begin(model, config));
+        }
+        Ok(())
+    }
+
+    async fn learn(&mut self, model: &M, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, ref mut draws, .. } = step;
+        let texts: Vec<Vec<u32>> = examples.iter().map(|image| self.draw_text(*image, draws)).collect();
+        let pixels = self.pixels(examples, config, draws, step.device)?;
+        let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone())); // [batch, image_token, hidden]
+        let ids: Vec<i64> = examples.iter().map(|image| self.samples[*image].example as i64).collect();
+        let pairs = Pairs { pixels, image_embeds: image_embeds.clone(), texts: &texts, ids: &ids };
+
+        let alpha = config.contrast.alpha_at(step.index, step.sizes.steps_per_epoch);
+        let contrast = self.contrast.as_mut().expect("a run is prepared before its first step");
+        contrast.follow(model);
+        let [itc, itm] = contrast.losses(model.comparer(), &pairs, alpha, draws).await?;
+        let mut loss = itc + itm;
+        if let Some(writer) = model.writer() {
+            loss = loss + self.written_loss(writer, &texts, &Context::new(image_embeds), config);
+        }
+        let grads = GradientsParams::from_grads(loss.backward(), model);
+        Ok((read(loss.inner()).await?[0], grads))
+    }
+
+    fn state(&self) -> Vec<NamedTensor> {
+        self.contrast.as_ref().map(Contrast::tensors).unwrap_or_default()
+    }
+
+    fn restore(&mut self, model: &M, config: &TrainConfig, file: &Weights) -> Result<()> {
+        let mut contrast = self.begin(model, config);
+        contrast.restore(file)?;
+        self.contrast = Some(contrast);
+        Ok(())
+    }
+}
+
+impl<M: LearnsPairs> PairTask<M> {
+    fn begin(&self, model: &M, config: &TrainConfig) -> Contrast {
+        let twin = model.valid().to_twin();
+        let device = twin.devices().into_iter().next().unwrap_or_else(Device::flex);
+        // The queue begins at random: from the run's seed, so that two runs begin alike.
+        device.seed(config.seed);
+        Contrast::new(config.contrast.clone(), twin, self.embed, self.tokens, &device)
+    }
+
+    /// One of the captions of a photograph, its first token `[CLS]`.
+    fn draw_text(&self, image: usize, draws: &mut StdRng) -> Vec<u32> {
+        let rows = &self.samples[image].rows;
+        let mut text = rows[draws.random_range(0..rows.len())].clone();
+        text[0] = self.tokens.cls;
+        text
+    }
+
+    fn pixels(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng, device: &Device) -> Result<Tensor<4>> {
+        let pictures: Vec<(&Path, u64)> =
+            images.iter().map(|image| (self.samples[*image].image.as_path(), draws.random())).collect();
+        let augment = config.augment.then(M::augment);
+        pictures::read(&pictures, &self.preprocessor, augment.as_ref(), &device.clone().without_autodiff())
+    }
+
+    /// The mean over all tokens of what writing the texts costs, `[1]`.
+    fn written_loss(
+        &self,
+        writer: Writer<'_>,
+        texts: &[Vec<u32>],
+        context: &Context,
+        config: &TrainConfig,
+    ) -> Tensor<1> {
+        let written: Vec<Vec<u32>> = texts
+            .iter()
+            .map(|text| std::iter::once(self.tokens.decode).chain(text[1..].iter().copied()).collect())
+            .collect();
+        let rows: Vec<Row> = written.iter().map(|ids| Row { ids, given: 1 }).collect();
+        token_losses(writer, &rows, context, self.tokens, config.label_smoothing).mean()
+    }
+}
