@@ -203,15 +203,46 @@ fn inspect_and_convert_agree_about_a_checkpoint() {
     assert!(out(&about).to_lowercase().contains("captioner"), "{}", out(&about));
 }
 
-#[test]
-fn training_saves_scores_and_goes_on_where_it_stopped() {
-    let folder = TempDir::new().unwrap();
+/// Twelve pictures of three things, each with a caption beside it.
+fn captioned(folder: &TempDir) -> PathBuf {
     let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     for (index, name) in ["astronaut", "chelsea", "coffee"].iter().cycle().take(12).enumerate() {
         fs::copy(asset(&format!("{name}.jpg")), pictures.join(format!("{index}.jpg"))).unwrap();
         fs::write(pictures.join(format!("{index}.txt")), format!("a picture of a {name}\n")).unwrap();
     }
+    pictures
+}
+
+#[test]
+fn a_matcher_is_trained_and_scored() {
+    let folder = TempDir::new().unwrap();
+    let (pictures, run_folder) = (captioned(&folder), folder.path().join("run"));
+    let (pictures, out_folder) = (pictures.to_str().unwrap(), run_folder.to_str().unwrap());
+    let train = ["train", "retrieval", "--data", pictures, "--out", out_folder, "--epochs", "1", "--batch", "4"];
+    let trained = run_with(&[&train[..], &["--queue", "8", "--eval-k", "2"]].concat(), &tiny("tiny_itm"));
+    assert_eq!(code(&trained), 0, "{}", err(&trained));
+    assert!(err(&trained).contains("best mean recall"), "{}", err(&trained));
+
+    let best = run_folder.join("best.safetensors");
+    let score = ["eval", "retrieval", "--data", pictures, "--k-test", "4", "--json", "--model", best.to_str().unwrap()];
+    let scored = run(&score);
+    assert_eq!(code(&scored), 0, "{}", err(&scored));
+    let scores: Value = serde_json::from_str(&out(&scored)).unwrap();
+    assert_eq!((&scores["images"], &scores["texts"]), (&Value::from(12), &Value::from(12)));
+    let recall = scores["ir_r10"].as_f64().unwrap();
+    assert!(recall > 0.0 && recall <= 1.0 && recall >= scores["ir_r1"].as_f64().unwrap(), "{scores}");
+
+    let captioner =
+        run(&["train", "retrieval", "--data", pictures, "--out", folder.path().join("no").to_str().unwrap()]);
+    assert_eq!(code(&captioner), 1);
+    assert!(err(&captioner).contains("is a captioner"), "{}", err(&captioner));
+}
+
+#[test]
+fn training_saves_scores_and_goes_on_where_it_stopped() {
+    let folder = TempDir::new().unwrap();
+    let pictures = captioned(&folder);
     let run_folder = folder.path().join("run");
     let (pictures, run_folder_text) = (pictures.to_str().unwrap(), run_folder.to_str().unwrap());
     let train = ["train", "caption", "--data", pictures, "--out", run_folder_text, "--epochs", "1", "--batch", "4"];
