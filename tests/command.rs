@@ -240,6 +240,31 @@ fn a_matcher_is_trained_and_scored() {
 }
 
 #[test]
+fn answers_are_scored_and_written_down() {
+    let folder = TempDir::new().unwrap();
+    for name in ["chelsea", "coffee"] {
+        fs::copy(asset(&format!("{name}.jpg")), folder.path().join(format!("{name}.jpg"))).unwrap();
+    }
+    let list = r#"[{"image": "chelsea.jpg", "question": "what is this?", "answer": "cat", "question_id": 5},
+        {"image": "coffee.jpg", "question": "is it hot?", "answer": "cat", "question_id": 6}]"#;
+    let data = folder.path().join("questions.json");
+    fs::write(&data, list).unwrap();
+    fs::write(folder.path().join("answers.txt"), "cat\n\n").unwrap();
+    let results = folder.path().join("results.json");
+    let [data, results_text] = [&data, &results].map(|path| path.to_str().unwrap());
+    let choices = folder.path().join("answers.txt");
+    let ranked = ["eval", "vqa", "--data", data, "--answers", choices.to_str().unwrap(), "--results", results_text];
+    let scored = run_with(&[&ranked[..], &["--json"]].concat(), &tiny("tiny_vqa"));
+    assert_eq!(code(&scored), 0, "{}", err(&scored));
+    let scores: Value = serde_json::from_str(&out(&scored)).unwrap();
+    assert_eq!(scores["accuracy"], 1.0, "there is only one answer to choose, and it is right: {scores}");
+    let written: Value = serde_json::from_slice(&fs::read(&results).unwrap()).unwrap();
+    assert_eq!(written, serde_json::json!([{"question_id": 5, "answer": "cat"}, {"question_id": 6, "answer": "cat"}]));
+    let free = run_with(&["eval", "vqa", "--data", data, "--limit", "1"], &tiny("tiny_vqa"));
+    assert!(code(&free) == 0 && out(&free).contains("of 1 questions"), "{}{}", out(&free), err(&free));
+}
+
+#[test]
 fn training_saves_scores_and_goes_on_where_it_stopped() {
     let folder = TempDir::new().unwrap();
     let pictures = captioned(&folder);

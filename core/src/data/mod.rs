@@ -14,8 +14,10 @@ mod karpathy;
 mod order;
 mod pairs;
 mod pictures;
+mod questions;
 
 pub use order::epoch_order;
+pub use questions::{QuestionExample, QuestionSet, read_questions};
 
 use std::fs;
 use std::path::{Path, PathBuf};

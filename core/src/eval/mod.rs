@@ -1,4 +1,4 @@
-//! Scores of captions, equal to those of the official tools to the last digit that is published.
+//! Scores, equal to those of the official tools to the last digit that is published.
 //!
 //! METEOR and SPICE are Java programs with data of their own and are not here.
 
@@ -8,12 +8,14 @@ mod ngram;
 mod ptb;
 mod recall;
 mod rouge;
+mod vqa;
 
 pub use bleu::Bleu;
 pub use cider::{CiderReward, DocumentFrequency, cider};
 pub use ptb::tokenize;
 pub use recall::{RetrievalScores, retrieval_scores};
 pub use rouge::rouge_l;
+pub use vqa::{VqaScores, normalize_answer, vqa_accuracy, vqa_scores};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,16 +1,17 @@
 //! `medley eval`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use medley::Pipeline;
-use medley::data::{CaptionExample, read_captions};
-use serde_json::json;
+use medley::data::{CaptionExample, QuestionExample, read_captions, read_questions};
+use medley::eval::vqa_scores;
+use medley::{AnswerOptions, Pipeline};
+use serde_json::{Value, json};
 
 use super::model::{DeviceArguments, ModelArguments};
 use super::progress::Bar;
-use super::scores::{retrieval_score, score};
+use super::scores::{answer_all, retrieval_score, score};
 use super::{ALL_GOOD, interrupt, print};
 
 /// What to score.
@@ -26,6 +27,8 @@ enum Task {
     Caption(CaptionArguments),
     /// Finding the texts of pictures (TR) and the pictures of texts (IR) within the set: recall among the first 1, 5, 10
     Retrieval(RetrievalArguments),
+    /// Answers to questions against those of people: the official accuracy of VQA
+    Vqa(VqaArguments),
 }
 
 /// What to score on, and with which model.
@@ -74,12 +77,45 @@ struct RetrievalArguments {
     k_test: usize,
 }
 
+#[derive(Args)]
+struct VqaArguments {
+    /// VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// VQA v2's annotations JSON, which holds the answers
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<PathBuf>,
+    /// Folder with the pictures
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Choose among the answers of this file, a JSON list or one a line, instead of writing them
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// With --answers: how many are read whole, those whose first token is most probable
+    #[arg(long, default_value_t = 128, requires = "answers", value_name = "K")]
+    rank_k: usize,
+    /// Questions to answer at most; 0 for all
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    limit: usize,
+    /// Write the answers to this file in the official result format
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    device: DeviceArguments,
+}
+
 /// Scores a model on a dataset and prints the result.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
     match arguments.task {
         Task::Caption(arguments) => caption(arguments).await,
         Task::Retrieval(arguments) => retrieval(arguments).await,
+        Task::Vqa(arguments) => vqa(arguments).await,
     }
 }
 
@@ -102,13 +138,9 @@ async fn caption(arguments: CaptionArguments) -> Result<u8> {
         let results: Vec<_> = examples
             .iter()
             .zip(&scored.captions)
-            .map(|(example, caption)| {
-                let id = example.id.parse::<u64>().map_or_else(|_| json!(example.id), |id| json!(id));
-                json!({ "image_id": id, "caption": caption })
-            })
+            .map(|(example, caption)| json!({ "image_id": id_value(&example.id), "caption": caption }))
             .collect();
-        std::fs::write(path, serde_json::to_vec(&results)?)
-            .with_context(|| format!("could not write {}", path.display()))?;
+        write_results(path, &results)?;
     }
     let scores = scored.scores;
     if arguments.set.json {
@@ -143,4 +175,65 @@ async fn retrieval(arguments: RetrievalArguments) -> Result<u8> {
     row("picture (IR)", [scores.ir_r1, scores.ir_r5, scores.ir_r10]);
     print(&format_args!("mean           {:>6.1}", 100.0 * scores.r_mean));
     Ok(ALL_GOOD)
+}
+
+async fn vqa(arguments: VqaArguments) -> Result<u8> {
+    let set = read_questions(&arguments.data, arguments.annotations.as_deref(), arguments.images.as_deref())?;
+    set.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
+    let mut examples = set.examples;
+    if arguments.limit > 0 {
+        examples.truncate(arguments.limit);
+    }
+    let choices = arguments.answers.as_deref().map(read_answers).transpose()?.unwrap_or_default();
+    let options = AnswerOptions { choices, rank_k: arguments.rank_k, ..AnswerOptions::default() };
+    let device = arguments.device.open().await?;
+    let pipeline = arguments.model.load(&device)?;
+    let mut bar = Bar::new();
+    let answers = answer_all(&pipeline, &examples, &options, &mut bar).await?;
+    if let Some(path) = &arguments.results {
+        let result = |(example, answer): (&QuestionExample, &String)| json!({ "question_id": id_value(&example.id), "answer": answer });
+        write_results(path, &examples.iter().zip(&answers).map(result).collect::<Vec<_>>())?;
+    }
+    let known = examples.iter().zip(&answers).filter(|(example, _)| !example.answers.is_empty());
+    let scores = vqa_scores(known.map(|(example, answer)| {
+        (
+            answer.as_str(),
+            example.answers.as_slice(),
+            example.answer_type.as_deref().or(example.question_type.as_deref()),
+        )
+    }));
+    if scores.questions == 0 {
+        bail!("the dataset has no answers to score against: name them with --annotations, or write with --results");
+    }
+    if arguments.json {
+        print(&serde_json::to_value(scores)?);
+        return Ok(ALL_GOOD);
+    }
+    print(&format_args!("{:<10} {:>5.1}   of {} questions", "accuracy", 100.0 * scores.accuracy, scores.questions));
+    for (kind, accuracy) in &scores.by_answer_type {
+        print(&format_args!("{kind:<10} {:>5.1}", 100.0 * accuracy));
+    }
+    Ok(ALL_GOOD)
+}
+
+/// A JSON list of texts, or one a line.
+fn read_answers(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let answers: Vec<String> = match text.trim_start().starts_with('[') {
+        true => serde_json::from_str(&text).with_context(|| format!("{} is no list of texts", path.display()))?,
+        false => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+    };
+    if answers.is_empty() {
+        bail!("no answer in {}", path.display());
+    }
+    Ok(answers)
+}
+
+/// A number where the dataset's name for something is one.
+fn id_value(id: &str) -> Value {
+    id.parse::<u64>().map_or_else(|_| json!(id), |id| json!(id))
+}
+
+fn write_results(path: &Path, results: &[Value]) -> Result<()> {
+    std::fs::write(path, serde_json::to_vec(results)?).with_context(|| format!("could not write {}", path.display()))
 }

@@ -1,11 +1,11 @@
 //! What a model is worth on a dataset.
 
-use anyhow::Result;
-use medley::data::CaptionExample;
+use anyhow::{Context, Result};
+use medley::data::{CaptionExample, QuestionExample};
 use medley::eval::{CaptionScores, RetrievalScores, caption_scores, retrieval_scores};
 use medley::generate::{GenerateConfig, Strategy};
 use medley::preprocess::pre_caption;
-use medley::{CaptionOptions, Pipeline, Progress};
+use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
 
 use super::progress::Bar;
 
@@ -71,4 +71,27 @@ pub async fn retrieval_score(
     let mut report = |progress| bar.report(progress);
     let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, candidates, &mut report).await?;
     Ok(retrieval_scores(&found.texts, &found.images, &image_of))
+}
+
+/// Answers every question of a dataset.
+pub async fn answer_all(
+    pipeline: &Pipeline,
+    examples: &[QuestionExample],
+    options: &AnswerOptions,
+    bar: &mut Bar,
+) -> Result<Vec<String>> {
+    let mut answers = Vec::with_capacity(examples.len());
+    for example in examples {
+        let path = &example.image;
+        let bytes = std::fs::read(path).map_err(|source| medley::Error::Read { path: path.clone(), source })?;
+        let pixels = pipeline.pixels(&bytes).with_context(|| path.display().to_string())?;
+        let found = pipeline.answer(&pixels, &example.question, options, &mut |_| super::interrupt::flow()).await?;
+        answers.push(found.into_iter().next().map_or_else(String::new, |best| best.text));
+        let progress = Progress::Items { stage: "answering", done: answers.len(), total: examples.len() };
+        if bar.report(progress).is_break() {
+            return Err(medley::Error::Cancelled.into());
+        }
+    }
+    bar.clear();
+    Ok(answers)
 }

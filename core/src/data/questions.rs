@@ -1,0 +1,170 @@
+//! Questions about pictures, with answers.
+//!
+//! | form | recognised by |
+//! |---|---|
+//! | VQA v2 | `{"questions": [{"image_id", "question", "question_id"}]}`, answers in a file of their own |
+//! | BLIP's lists | `[{"image", "question", "answer"}]`, an answer being a text or a list |
+//! | COCO-QA | `[{"image_id", "question", "answer"}]` |
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Id, broken, pictures, read_text, warning};
+use crate::error::Result;
+
+/// A question about a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuestionExample {
+    /// The file; it existed when the dataset was read.
+    pub image: PathBuf,
+    /// As people asked it.
+    pub question: String,
+    /// What people answered, one each; empty where the dataset keeps that to itself.
+    pub answers: Vec<String>,
+    /// The question's name within the dataset.
+    pub id: String,
+    /// The dataset's word for the kind of answer, such as `yes/no`.
+    pub answer_type: Option<String>,
+    /// The dataset's word for the kind of question, such as `how many`.
+    pub question_type: Option<String>,
+}
+
+/// The questions of a dataset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuestionSet {
+    /// In the order of the file.
+    pub examples: Vec<QuestionExample>,
+    /// What was left out and why, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "give VQA v2's questions, or a list of image, question and answer")]
+enum File {
+    Vqa { questions: Vec<Question> },
+    List(Vec<Question>),
+}
+
+#[derive(Deserialize)]
+struct Question {
+    image: Option<String>,
+    image_id: Option<Id>,
+    question: String,
+    question_id: Option<Id>,
+    #[serde(default)]
+    answer: Answers,
+    /// COCO-QA's word for the kind of question.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(untagged, expecting = "an answer must be a text or a list of texts")]
+enum Answers {
+    One(String),
+    Many(Vec<String>),
+    #[default]
+    None,
+}
+
+#[derive(Deserialize)]
+struct Annotations {
+    annotations: Vec<Annotation>,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    question_id: Id,
+    answers: Vec<Answer>,
+    answer_type: Option<String>,
+    question_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    answer: String,
+}
+
+/// Reads questions, with their answers from `annotations` where VQA v2 keeps them apart.
+///
+/// Pictures are looked for in the folder `images`, without it beside `data`: by the file's name,
+/// or by COCO's number in the name of a file there.
+///
+/// # Errors
+/// [`Error::Read`](crate::Error::Read) where a file cannot be read; [`Error::Data`](crate::Error::Data)
+/// where it is in none of the forms, is empty, or no picture is found.
+pub fn read_questions(data: &Path, annotations: Option<&Path>, images: Option<&Path>) -> Result<QuestionSet> {
+    let invalid = |path: &Path, error: serde_json::Error| broken(path, format!("not the JSON it should be: {error}"));
+    let file: File = serde_json::from_str(&read_text(data)?).map_err(|error| invalid(data, error))?;
+    let (File::Vqa { questions } | File::List(questions)) = file;
+    if questions.is_empty() {
+        return Err(broken(data, "no question in it".to_owned()));
+    }
+    let mut answered = HashMap::new();
+    if let Some(path) = annotations {
+        let file: Annotations = serde_json::from_str(&read_text(path)?).map_err(|error| invalid(path, error))?;
+        answered.extend(file.annotations.into_iter().map(|annotation| (annotation.question_id.0.clone(), annotation)));
+    }
+    let shelves = pictures::shelves(data, images)?;
+    let numbered =
+        if questions.iter().any(|question| question.image.is_none()) { numbered(&shelves) } else { HashMap::new() };
+
+    let (mut set, mut missing, mut unanswered) = (QuestionSet::default(), Vec::new(), Vec::new());
+    for (place, question) in questions.into_iter().enumerate() {
+        let id = question.question_id.map_or_else(|| place.to_string(), |Id(id)| id);
+        let image = match (&question.image, &question.image_id) {
+            (Some(image), _) => shelves.iter().map(|shelf| shelf.join(image)).find(|path| path.is_file()),
+            (None, Some(Id(number))) => number.parse().ok().and_then(|number: u64| numbered.get(&number).cloned()),
+            (None, None) => return Err(broken(data, format!("question {id} has no \"image\" or \"image_id\""))),
+        };
+        let Some(image) = image else {
+            missing.push(question.image.or(question.image_id.map(|Id(id)| id)).unwrap_or_default());
+            continue;
+        };
+        let (mut answers, mut answer_type, mut question_type) = (question.answer.into_vec(), None, question.kind);
+        if let Some(annotation) = answered.remove(&id) {
+            answers = annotation.answers.into_iter().map(|answer| answer.answer).collect();
+            (answer_type, question_type) = (annotation.answer_type, annotation.question_type);
+        } else if annotations.is_some() {
+            unanswered.push(id.clone());
+        }
+        set.examples.push(QuestionExample {
+            image,
+            question: question.question,
+            answers,
+            id,
+            answer_type,
+            question_type,
+        });
+    }
+    if set.examples.is_empty() {
+        return Err(broken(data, pictures::explain_missing(&missing, &shelves)));
+    }
+    set.warnings.extend(warning("images missing, their questions left out", &missing));
+    set.warnings.extend(warning("questions that the annotations do not answer", &unanswered));
+    Ok(set)
+}
+
+impl Answers {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(answer) => vec![answer],
+            Self::Many(answers) => answers,
+            Self::None => Vec::new(),
+        }
+    }
+}
+
+/// The pictures of these folders by the number their names end in, as COCO names them.
+fn numbered(shelves: &[PathBuf]) -> HashMap<u64, PathBuf> {
+    let entries =
+        shelves.iter().filter_map(|shelf| std::fs::read_dir(shelf).ok()).flatten().filter_map(|entry| entry.ok());
+    let number = |path: &Path| {
+        let stem = path.file_stem()?.to_str()?;
+        let digits = stem.len() - stem.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+        stem[stem.len() - digits..].parse().ok()
+    };
+    entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect()
+}
