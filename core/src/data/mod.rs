@@ -17,7 +17,7 @@ mod pictures;
 mod questions;
 
 pub use order::epoch_order;
-pub use questions::{QuestionExample, QuestionSet, read_questions};
+pub use questions::{QuestionExample, QuestionSet, hold_out_questions, read_questions};
 
 use std::fs;
 use std::path::{Path, PathBuf};

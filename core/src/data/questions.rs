@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::order::shuffle_key;
 use super::{Id, broken, pictures, read_text, warning};
 use crate::error::Result;
 
@@ -145,6 +146,18 @@ pub fn read_questions(data: &Path, annotations: Option<&Path>, images: Option<&P
     set.warnings.extend(warning("images missing, their questions left out", &missing));
     set.warnings.extend(warning("questions that the annotations do not answer", &unanswered));
     Ok(set)
+}
+
+/// Parts a set in two, the second of the questions about roughly `fraction` of the pictures.
+///
+/// Which ones depends on the pictures' names and the seed alone.
+pub fn hold_out_questions(set: QuestionSet, fraction: f64, seed: u64) -> (QuestionSet, QuestionSet) {
+    let is_held = |example: &QuestionExample| {
+        let name = example.image.file_name().unwrap_or_default().to_string_lossy();
+        (shuffle_key(&name, seed) as f64) < fraction * u64::MAX as f64
+    };
+    let (held, kept) = set.examples.into_iter().partition(is_held);
+    (QuestionSet { examples: kept, warnings: set.warnings }, QuestionSet { examples: held, warnings: Vec::new() })
 }
 
 impl Answers {

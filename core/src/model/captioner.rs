@@ -27,10 +27,6 @@ impl Captioner {
         Self::new(config, device)
     }
 
-    pub(super) fn from_parts(vision: VisionTransformer, text: Med, lm_head: LmHead) -> Self {
-        Self { vision, text, lm_head }
-    }
-
     /// The same model with another image encoder of its shape.
     pub fn with_vision(self, vision: VisionTransformer) -> Self {
         Self { vision, ..self }

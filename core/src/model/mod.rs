@@ -1,5 +1,6 @@
 //! BLIP's heads: an image encoder, a text stack and what reads their states.
 
+mod adopt;
 mod answerer;
 mod captioner;
 mod config;
@@ -7,6 +8,7 @@ mod matcher;
 mod pretraining;
 mod reasoner;
 
+pub use adopt::adopt;
 pub use answerer::Answerer;
 pub use captioner::{Captioner, Writer};
 pub use config::{BlipConfig, Kind};
@@ -56,21 +58,6 @@ impl Model {
     /// The same model with another image encoder of its shape.
     pub fn with_vision(self, vision: VisionTransformer) -> Self {
         crate::with_model!(self, model => model.with_vision(vision).into())
-    }
-
-    /// The model as one of another kind, where it has all that one needs: a pre-training model as
-    /// a captioner or a matcher.
-    pub fn to_kind(&self, kind: Kind) -> Option<Self> {
-        match (self, kind) {
-            (Self::Captioner(_), Kind::Captioner)
-            | (Self::Matcher(_), Kind::Matcher)
-            | (Self::Answerer(_), Kind::Answerer)
-            | (Self::Reasoner(_), Kind::Reasoner)
-            | (Self::Pretraining(_), Kind::Pretraining) => Some(self.clone()),
-            (Self::Pretraining(model), Kind::Captioner) => Some(model.to_captioner().into()),
-            (Self::Pretraining(model), Kind::Matcher) => Some(model.to_matcher().into()),
-            _ => None,
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{BlipConfig, Captioner, Comparer, MatchHeads, Matcher, Writer};
+use super::{BlipConfig, Comparer, MatchHeads, Matcher, Writer};
 use crate::text::{LmHead, Med};
 use crate::vision::VisionTransformer;
 
@@ -46,11 +46,6 @@ impl Pretraining {
     /// needs, and the heads. Its parameters keep their paths.
     pub fn to_matcher(&self) -> Matcher {
         Matcher::from_parts(self.vision.clone(), self.text.clone().without_causal(), self.heads.clone())
-    }
-
-    /// What writes, alone: the image encoder, the decoder and its output layer.
-    pub fn to_captioner(&self) -> Captioner {
-        Captioner::from_parts(self.vision.clone(), self.text.clone().without_bidirectional(), self.lm_head.clone())
     }
 
     /// The decoder.

@@ -19,7 +19,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::{self, Checkpoint, LoadOptions, TokenizerText, Weights};
 use crate::error::{Error, Result};
-use crate::model::{BlipConfig, Kind, Model};
+use crate::model::{BlipConfig, Kind, Model, adopt};
 use crate::preprocess::dimensions;
 use crate::progress::Report;
 use crate::text::TokenIds;
@@ -123,15 +123,15 @@ impl Pipeline {
         Self { model, ..self.clone() }
     }
 
-    /// The pipeline of a model as one of another kind; see [`Model::to_kind`].
-    ///
-    /// # Errors
-    /// [`Error::NoHead`] where the model lacks what that kind needs.
-    pub fn into_kind(self, kind: Kind) -> Result<Self> {
-        let Some(model) = self.model.to_kind(kind) else {
-            return Err(self.no_head("this training", needed(kind)));
-        };
-        Ok(Self { config: BlipConfig { kind, ..self.config.clone() }, model, ..self })
+    /// The pipeline around a model of another kind that begins with this one's weights, and the
+    /// paths of parameters it had none for; see [`adopt`].
+    pub fn into_kind(self, kind: Kind) -> (Self, Vec<String>) {
+        if kind == self.config.kind {
+            return (self, Vec::new());
+        }
+        let config = BlipConfig { kind, ..self.config.clone() };
+        let (model, fresh) = adopt(&self.model, &config, &self.device);
+        (Self { config, model, ..self }, fresh)
     }
 
     /// The same model with other dropout while training: stochastic depth of the image encoder,
@@ -190,17 +190,6 @@ impl Pipeline {
 
     fn no_head(&self, task: &'static str, needed: &'static str) -> Error {
         Error::NoHead { task, found: self.config.kind.name().to_owned(), needed }
-    }
-}
-
-/// What has the heads of a kind, for a message.
-fn needed(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Captioner => "a captioner such as blip-image-captioning-base, or a pre-training model",
-        Kind::Matcher => "a matcher such as blip-itm-base-coco, or a pre-training model",
-        Kind::Answerer => "a model for questions such as blip-vqa-base",
-        Kind::Reasoner => "a model for two pictures such as model_base_nlvr.pth",
-        Kind::Pretraining => "a pre-training model such as model_base.pth, or --new",
     }
 }
 

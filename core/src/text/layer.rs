@@ -107,10 +107,6 @@ impl MedLayer {
         }
     }
 
-    pub(super) fn without_bidirectional(self) -> Self {
-        Self { bidirectional: None, ..self }
-    }
-
     pub(super) fn without_causal(self) -> Self {
         Self { causal: None, ..self }
     }

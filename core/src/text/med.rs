@@ -99,11 +99,6 @@ impl Med {
         Self { layers: self.layers.into_iter().map(MedLayer::without_causal).collect(), ..self }
     }
 
-    /// The stack without what only [`Mode::Text`] and [`Mode::Grounded`] need.
-    pub fn without_bidirectional(self) -> Self {
-        Self { layers: self.layers.into_iter().map(MedLayer::without_bidirectional).collect(), ..self }
-    }
-
     /// An empty cache for this stack.
     pub fn new_cache(&self) -> KvCache {
         KvCache::new(self.layers.len())

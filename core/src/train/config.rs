@@ -90,6 +90,8 @@ impl Default for TrainConfig {
 /// How much work a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainSizes {
+    /// Examples of an epoch.
+    pub examples: usize,
     /// Optimiser steps of an epoch.
     pub steps_per_epoch: usize,
     /// Optimiser steps of the run.
@@ -154,7 +156,7 @@ impl TrainConfig {
     /// The steps that this many training photographs make.
     pub fn sizes(&self, num_images: usize) -> TrainSizes {
         let steps_per_epoch = num_images.div_ceil(self.batch_size).max(1);
-        TrainSizes { steps_per_epoch, total_steps: steps_per_epoch * self.epochs }
+        TrainSizes { examples: num_images, steps_per_epoch, total_steps: steps_per_epoch * self.epochs }
     }
 
     /// The names and values in which two runs differ, for a message.

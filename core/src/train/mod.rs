@@ -1,5 +1,6 @@
 //! Training: the loop, readable from top to bottom, and what it needs.
 
+mod answer;
 mod caption;
 mod config;
 mod contrast;
@@ -17,6 +18,7 @@ mod schedule;
 mod state;
 mod trainer;
 
+pub use answer::{AnswerTask, AnswerTrainer};
 pub use caption::{CaptionTask, CaptionTrainer};
 pub use config::{TrainConfig, TrainSizes};
 pub use contrast::{Contrast, ContrastConfig, Pairs, matching_loss};

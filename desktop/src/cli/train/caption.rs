@@ -10,7 +10,7 @@ use medley::tokenizer::Tokenizer;
 use medley::train::{CaptionTask, CaptionTrainer, Reward, TrainConfig};
 use serde_json::{Map, json};
 
-use super::options::RunArguments;
+use super::options::{CaptionData, RunArguments};
 use super::run::{Run, Score, Scorer, prepare};
 use super::start::start;
 use crate::cli::interrupt;
@@ -30,6 +30,8 @@ Examples:
 /// What to learn from, and how.
 #[derive(Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    data: CaptionData,
     #[command(flatten)]
     run: RunArguments,
     /// Parts a step is computed in: less memory, the same result
@@ -55,10 +57,10 @@ pub struct Arguments {
 /// Trains a captioner.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
-    let (train, val) = arguments.run.datasets()?;
+    let (train, val) = arguments.data.read(&arguments.run)?;
     let device = arguments.run.device.open().await?;
     prepare(&arguments.run)?;
-    let mut pipeline = start(&arguments.run, Kind::Captioner, &train, &device)?;
+    let mut pipeline = start(&arguments.run, Kind::Captioner, texts(&train), &device)?;
     if let Some(prompt) = &arguments.prompt {
         pipeline.set_prompt(prompt);
     }
@@ -85,7 +87,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         trainer = trainer.with_reward(cider_reward(&train, pipeline.tokenizer().clone()));
     }
     let scorer = Captions { beams: arguments.eval_beams };
-    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&train, &device).await
+    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&device).await
 }
 
 /// Captions the pictures held out.
@@ -94,8 +96,11 @@ struct Captions {
 }
 
 impl Scorer<CaptionTask> for Captions {
+    type Example = CaptionExample;
+
     const KEY: &'static str = "cider";
     const NAME: &'static str = "CIDEr";
+    const EXAMPLES: &'static str = "pictures";
 
     async fn score(&self, trainer: &CaptionTrainer, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let val_loss = trainer.validation_loss(val, pipeline.tokenizer()).await?;
@@ -121,6 +126,11 @@ impl Scorer<CaptionTask> for Captions {
                 .collect(),
         })
     }
+}
+
+/// Every caption of a set.
+pub fn texts(set: &CaptionSet) -> impl Iterator<Item = &str> {
+    set.examples.iter().flat_map(|example| example.captions.iter().map(String::as_str))
 }
 
 /// What a caption of a training picture is worth.

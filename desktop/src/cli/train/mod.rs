@@ -6,6 +6,7 @@ mod options;
 mod pairs;
 mod run;
 mod start;
+mod vqa;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -25,6 +26,9 @@ enum Task {
     /// Learn to compare: photographs and texts into one space (ITC), and whether they belong together (ITM)
     #[command(after_help = pairs::RETRIEVAL_EXAMPLES)]
     Retrieval(Box<pairs::Arguments>),
+    /// Learn to answer questions about photographs
+    #[command(after_help = vqa::EXAMPLES)]
+    Vqa(Box<vqa::Arguments>),
     /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
     #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
     Pretrain(Box<pairs::Arguments>),
@@ -35,6 +39,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     match arguments.task {
         Task::Caption(arguments) => caption::run(*arguments).await,
         Task::Retrieval(arguments) => pairs::retrieval(*arguments).await,
+        Task::Vqa(arguments) => vqa::run(*arguments).await,
         Task::Pretrain(arguments) => pairs::pretrain(*arguments).await,
     }
 }

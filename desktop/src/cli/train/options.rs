@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use medley::data::{CaptionSet, has_splits, hold_out, read_captions};
+use medley::data::{CaptionSet, QuestionSet, has_splits, hold_out, hold_out_questions, read_captions, read_questions};
 use medley::train::TrainConfig;
 
 use crate::cli::model::{DeviceArguments, ModelArguments};
@@ -12,9 +12,9 @@ use crate::cli::model::{DeviceArguments, ModelArguments};
 /// Share of the pictures scored on where the data has no splits.
 const HELD_OUT: f64 = 0.1;
 
-/// Data, model and how to learn.
+/// Captioned pictures.
 #[derive(Args)]
-pub struct RunArguments {
+pub struct CaptionData {
     /// Karpathy-split JSON, COCO captions JSON, BLIP pair JSON, metadata.jsonl, or a folder of pictures with .txt files
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
@@ -27,6 +27,31 @@ pub struct RunArguments {
     /// Split to score on
     #[arg(long, default_value = "val", value_name = "NAME")]
     val_split: String,
+}
+
+/// Questions about pictures.
+#[derive(Args)]
+pub struct QuestionData {
+    /// VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// VQA v2's annotations JSON, which holds the answers
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<PathBuf>,
+    /// Folder with the pictures
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Questions to score on, in a file of their own; a tenth of the pictures is held out otherwise
+    #[arg(long, value_name = "FILE")]
+    val_data: Option<PathBuf>,
+    /// Their annotations
+    #[arg(long, requires = "val_data", value_name = "FILE")]
+    val_annotations: Option<PathBuf>,
+}
+
+/// Model and how to learn.
+#[derive(Args)]
+pub struct RunArguments {
     /// Folder for models, state and log
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -52,7 +77,7 @@ pub struct RunArguments {
     /// Passes over the training pictures
     #[arg(long, default_value_t = TrainConfig::default().epochs)]
     pub epochs: usize,
-    /// Pictures in a step
+    /// Pictures, or questions, in a step
     #[arg(long, default_value_t = TrainConfig::default().batch_size)]
     batch: usize,
     /// Highest learning rate
@@ -94,7 +119,7 @@ pub struct RunArguments {
     /// Decides shuffling, crops, drawn captions and dropout
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Pictures to score at most; 0 for all
+    /// Pictures, or questions, to score at most; 0 for all
     #[arg(long, default_value_t = 0)]
     pub eval_images: usize,
     /// Score after every so many epochs, and after the last
@@ -122,21 +147,42 @@ impl RunArguments {
             ..TrainConfig::default()
         }
     }
+}
 
+impl CaptionData {
     /// The training and the validation pictures; of data without splits a tenth is held out.
-    pub fn datasets(&self) -> Result<(CaptionSet, CaptionSet)> {
+    pub fn read(&self, run: &RunArguments) -> Result<(CaptionSet, CaptionSet)> {
         let (data, images) = (&self.data, self.images.as_deref());
         let (train, mut val) = if has_splits(data)? {
             let read = |split: &str| read_captions(data, images, Some(split));
             (read(&self.train_split)?, read(&self.val_split)?)
         } else {
-            hold_out(read_captions(data, images, None)?, HELD_OUT, self.seed)
+            hold_out(read_captions(data, images, None)?, HELD_OUT, run.seed)
         };
         for warning in train.warnings.iter().chain(&val.warnings) {
             eprintln!("medley: {warning}");
         }
-        if self.eval_images > 0 {
-            val.examples.truncate(self.eval_images);
+        if run.eval_images > 0 {
+            val.examples.truncate(run.eval_images);
+        }
+        Ok((train, val))
+    }
+}
+
+impl QuestionData {
+    /// The training and the validation questions, never about the same picture.
+    pub fn read(&self, run: &RunArguments) -> Result<(QuestionSet, QuestionSet)> {
+        let images = self.images.as_deref();
+        let all = read_questions(&self.data, self.annotations.as_deref(), images)?;
+        let (train, mut val) = match &self.val_data {
+            Some(val) => (all, read_questions(val, self.val_annotations.as_deref(), images)?),
+            None => hold_out_questions(all, HELD_OUT, run.seed),
+        };
+        for warning in train.warnings.iter().chain(&val.warnings) {
+            eprintln!("medley: {warning}");
+        }
+        if run.eval_images > 0 {
+            val.examples.truncate(run.eval_images);
         }
         Ok((train, val))
     }

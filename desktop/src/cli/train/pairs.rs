@@ -8,7 +8,8 @@ use medley::model::{Kind, Matcher, Model, Pretraining};
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 use serde_json::Value;
 
-use super::options::RunArguments;
+use super::caption::texts;
+use super::options::{CaptionData, RunArguments};
 use super::run::{Run, Score, Scorer, prepare};
 use super::start::start;
 use crate::cli::interrupt;
@@ -36,6 +37,8 @@ Examples:
 /// What to learn from, and how.
 #[derive(Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    data: CaptionData,
     #[command(flatten)]
     run: RunArguments,
     /// Features of earlier batches that a batch is compared with; fewer pictures than that, and they repeat
@@ -84,10 +87,10 @@ async fn run<M: LearnsPairs + Into<Model>>(
     of: impl Fn(&Model) -> Option<M>,
 ) -> Result<u8> {
     interrupt::listen();
-    let (train, val) = arguments.run.datasets()?;
+    let (train, val) = arguments.data.read(&arguments.run)?;
     let device = arguments.run.device.open().await?;
     prepare(&arguments.run)?;
-    let mut pipeline = start(&arguments.run, kind, &train, &device)?;
+    let mut pipeline = start(&arguments.run, kind, texts(&train), &device)?;
     pipeline.set_prompt("");
     let Some(model) = of(pipeline.model()) else {
         bail!("--model is a {}, and a {} is needed", pipeline.config().kind.name(), kind.name());
@@ -101,7 +104,7 @@ async fn run<M: LearnsPairs + Into<Model>>(
         arguments.config(contrast),
     )?;
     let scorer = Recall { candidates: arguments.eval_k };
-    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&train, &device).await
+    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&device).await
 }
 
 /// Finds the texts of the pictures held out, and the pictures of the texts.
@@ -110,8 +113,11 @@ struct Recall {
 }
 
 impl<M: LearnsPairs> Scorer<PairTask<M>> for Recall {
+    type Example = CaptionExample;
+
     const KEY: &'static str = "r_mean";
     const NAME: &'static str = "mean recall";
+    const EXAMPLES: &'static str = "pictures";
 
     async fn score(&self, _: &Trainer<PairTask<M>>, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let mut bar = Bar::new();

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use medley::checkpoint::{Checkpoint, Dtype, save};
-use medley::data::{CaptionExample, CaptionSet};
 use medley::model::Model;
 use medley::train::{Task, Trainer};
 use medley::{Error, OpenDevice, Pipeline, Progress};
@@ -28,21 +27,25 @@ pub struct Score {
 
 /// How the models of a task are scored.
 pub trait Scorer<T: Task> {
+    /// What it is scored on.
+    type Example;
     /// The name of the deciding number in the log.
     const KEY: &'static str;
     /// What a person calls it.
     const NAME: &'static str;
+    /// What a person calls the examples.
+    const EXAMPLES: &'static str;
 
     /// Scores the trainer's model, which `pipeline` holds, on some pictures.
-    async fn score(&self, trainer: &Trainer<T>, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score>;
+    async fn score(&self, trainer: &Trainer<T>, pipeline: &Pipeline, val: &[Self::Example]) -> Result<Score>;
 }
 
 /// What a run needs.
-pub struct Run<'a, T: Task, S> {
+pub struct Run<'a, T: Task, S: Scorer<T>> {
     pub arguments: &'a RunArguments,
     pub pipeline: Pipeline,
     pub trainer: Trainer<T>,
-    pub val: &'a [CaptionExample],
+    pub val: &'a [S::Example],
     pub scorer: S,
 }
 
@@ -61,7 +64,7 @@ fn state(arguments: &RunArguments) -> PathBuf {
 
 impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
     /// Trains to the end, or until someone asks to stop.
-    pub async fn run(mut self, train: &CaptionSet, device: &OpenDevice) -> Result<u8> {
+    pub async fn run(mut self, device: &OpenDevice) -> Result<u8> {
         let (out, state) = (&self.arguments.out, state(self.arguments));
         if self.arguments.resume && state.exists() {
             self.trainer.resume(&state).context("could not resume")?;
@@ -69,8 +72,9 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
             save(&self.pipeline.to_checkpoint()?, &out.join("last.safetensors"), Dtype::F32).await?;
         }
         eprintln!(
-            "{} pictures to learn from, {} to score on, {} steps on {}",
-            train.examples.len(),
+            "{} {} to learn from, {} to score on, {} steps on {}",
+            self.trainer.sizes().examples,
+            S::EXAMPLES,
             self.val.len(),
             self.trainer.sizes().total_steps,
             device.name
@@ -78,7 +82,7 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
         let mut log = Log::open(out, S::KEY)?;
         let mut best = log.best();
         if self.trainer.step() == 0 && !self.arguments.new && !self.val.is_empty() {
-            eprintln!("scoring the model as it is on {} pictures", self.val.len());
+            eprintln!("scoring the model as it is on {} {}", self.val.len(), S::EXAMPLES);
             let start = self.pipeline.to_checkpoint()?;
             self.score(&start, json!({ "epoch": 0, "step": 0 }), "before", &mut log, &mut best).await?;
         }

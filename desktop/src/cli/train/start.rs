@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use medley::checkpoint::{Checkpoint, TokenizerText, Weights, load_vision};
-use medley::data::CaptionSet;
 use medley::model::{BlipConfig, Kind, Model};
 use medley::pipeline::Inputs;
 use medley::tokenizer::{self, Tokenizer};
@@ -12,7 +11,14 @@ use super::options::RunArguments;
 use crate::cli::model::ModelArguments;
 
 /// A checkpoint, the run's own last model, or a new one of this kind.
-pub fn start(arguments: &RunArguments, kind: Kind, train: &CaptionSet, device: &OpenDevice) -> Result<Pipeline> {
+///
+/// A new one learns its vocabulary from `texts`.
+pub fn start<'a>(
+    arguments: &RunArguments,
+    kind: Kind,
+    texts: impl Iterator<Item = &'a str>,
+    device: &OpenDevice,
+) -> Result<Pipeline> {
     let last = arguments.out.join("last.safetensors");
     if arguments.resume && last.exists() {
         // The run's own vocabulary: learned again it might number its tokens differently.
@@ -20,19 +26,41 @@ pub fn start(arguments: &RunArguments, kind: Kind, train: &CaptionSet, device: &
         return model.load(device);
     }
     let mut pipeline = match arguments.new {
-        true => fresh(arguments, kind, train, device)?,
+        true => fresh(arguments, kind, texts, device)?,
         false => arguments.model.load(device)?,
     };
-    pipeline = pipeline.into_kind(kind)?;
+    let found = pipeline.config().kind;
+    let fresh;
+    (pipeline, fresh) = pipeline.into_kind(kind);
+    if found != kind {
+        eprintln!("from {} to {}: {}", found.name(), kind.name(), describe(&fresh));
+    }
     if arguments.drop_path.is_some() || arguments.dropout.is_some() {
         pipeline = pipeline.with_regularization(arguments.drop_path, arguments.dropout);
     }
     Ok(pipeline)
 }
 
-fn fresh(arguments: &RunArguments, kind: Kind, train: &CaptionSet, device: &OpenDevice) -> Result<Pipeline> {
-    let captions = train.examples.iter().flat_map(|example| example.captions.iter().map(String::as_str));
-    let cleaned: Vec<String> = captions.map(|caption| medley::preprocess::pre_caption(caption, 30)).collect();
+/// What a model begins without, in a few words.
+fn describe(fresh: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let mut parts: Vec<String> =
+        fresh.iter().map(|path| path.rsplit_once('.').map_or(path.clone(), |(part, _)| part.to_owned())).collect();
+    parts.dedup();
+    match parts.len() {
+        0 => "it has every weight".to_owned(),
+        1..=SHOWN => format!("untrained are {}", parts.join(", ")),
+        more => format!("untrained are {} and {} parts more", parts[..SHOWN].join(", "), more - SHOWN),
+    }
+}
+
+fn fresh<'a>(
+    arguments: &RunArguments,
+    kind: Kind,
+    texts: impl Iterator<Item = &'a str>,
+    device: &OpenDevice,
+) -> Result<Pipeline> {
+    let cleaned: Vec<String> = texts.map(|text| medley::preprocess::pre_caption(text, 30)).collect();
     let tokenizer: Tokenizer = tokenizer::train(cleaned.iter().map(String::as_str), arguments.vocab_size)?;
     let config = BlipConfig::tiny(kind, tokenizer.vocab_size(), tokenizer.ids());
     device.device.seed(arguments.seed);

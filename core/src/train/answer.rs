@@ -1,0 +1,132 @@
+//! Training on questions: the answer is written from the question's states, every answer that
+//! people gave weighed by how many gave it (BLIP §5.3, `train_vqa.py`, `blip_vqa.py`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::Rng;
+
+use super::rows::{Row, token_losses};
+use super::trainer::{Step, Task, Trainer};
+use super::{TrainConfig, pictures};
+use crate::data::QuestionExample;
+use crate::error::Result;
+use crate::model::Answerer;
+use crate::preprocess::{Augment, Preprocessor, pre_question};
+use crate::readback::read;
+use crate::text::{Context, TokenIds};
+use crate::tokenizer::{Tokenizer, pad};
+
+/// Words of a question that are read.
+const MAX_WORDS: usize = 50;
+
+/// A question as tokens.
+struct Asked {
+    image: PathBuf,
+    /// Its first token `[ENC]`.
+    question: Vec<u32>,
+    /// Answers, the first token of each `[DEC]`, and the share of people who gave it.
+    answers: Vec<(Vec<u32>, f32)>,
+}
+
+/// Photographs, questions and answers.
+pub struct AnswerTask {
+    preprocessor: Preprocessor,
+    tokens: TokenIds,
+    asked: Vec<Asked>,
+}
+
+/// An answerer in training.
+pub type AnswerTrainer = Trainer<AnswerTask>;
+
+impl AnswerTrainer {
+    /// Prepares a run on the model's device; questions without an answer are left out.
+    ///
+    /// # Errors
+    /// As [`CaptionTrainer::new`](super::CaptionTrainer::new).
+    pub fn new(
+        model: Answerer,
+        tokenizer: &Tokenizer,
+        tokens: TokenIds,
+        preprocessor: Preprocessor,
+        examples: &[QuestionExample],
+        config: TrainConfig,
+    ) -> Result<Self> {
+        let mut asked = Vec::with_capacity(examples.len());
+        for example in examples {
+            let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+            let answers = example.answers.iter().map(|answer| answer.trim()).filter(|answer| !answer.is_empty());
+            answers.for_each(|answer| *counted.entry(answer).or_default() += 1);
+            let people: usize = counted.values().sum();
+            let question = pre_question(&example.question, MAX_WORDS);
+            if people == 0 || question.is_empty() {
+                continue;
+            }
+            let row = |(answer, count): (&str, usize)| -> Result<(Vec<u32>, f32)> {
+                Ok((tokenizer.encode_between(tokens.decode, answer, config.max_tokens)?, count as f32 / people as f32))
+            };
+            asked.push(Asked {
+                image: example.image.clone(),
+                question: tokenizer.encode_between(tokens.encode, &question, model.question().max_positions())?,
+                answers: counted.into_iter().map(row).collect::<Result<_>>()?,
+            });
+        }
+        let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        Self::of(AnswerTask { preprocessor, tokens, asked }, model, config)
+    }
+}
+
+impl Task for AnswerTask {
+    type Model = Answerer;
+
+    fn num_examples(&self) -> usize {
+        self.asked.len()
+    }
+
+    async fn learn(&mut self, model: &Answerer, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, ref mut draws, .. } = step;
+        let seeds: Vec<u64> = examples.iter().map(|_| draws.random()).collect();
+        let part = examples.len().div_ceil(config.accumulate);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut total = 0.0;
+        for (part, seeds) in examples.chunks(part).zip(seeds.chunks(part)) {
+            let asked: Vec<&Asked> = part.iter().map(|place| &self.asked[*place]).collect();
+            let paths = asked.iter().map(|asked| asked.image.as_path());
+            let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
+            let augment = config.augment.then(Augment::default);
+            let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
+            let loss = self.loss(model, pixels, &asked, config.label_smoothing) / examples.len() as f64;
+            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+            total += read(loss.inner()).await?[0];
+        }
+        Ok((total, accumulator.grads()))
+    }
+}
+
+impl AnswerTask {
+    /// The sum over all answers of what writing each costs, times its share of people, `[1]`.
+    fn loss(&self, model: &Answerer, pixels: Tensor<4>, asked: &[&Asked], smoothing: f64) -> Tensor<1> {
+        let device = pixels.device();
+        let image = Context::new(model.vision().forward(pixels));
+        let questions: Vec<Vec<u32>> = asked.iter().map(|asked| asked.question.clone()).collect();
+        let questions = pad(&questions, self.tokens.pad, &device);
+        let states = model.question_states(questions.ids, questions.hidden.clone(), &image);
+
+        // Questions have different numbers of answers: each answer reads a copy of its question.
+        let places = asked.iter().zip(0..).flat_map(|(asked, place)| asked.answers.iter().map(move |_| place));
+        let places: Vec<i32> = places.collect();
+        let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
+        let context = Context {
+            hidden: questions.hidden.map(|hidden| hidden.int().select(0, places.clone()).equal_elem(1)),
+            ..Context::new(states.select(0, places))
+        };
+        let answers: Vec<&(Vec<u32>, f32)> = asked.iter().flat_map(|asked| &asked.answers).collect();
+        let rows: Vec<Row> = answers.iter().map(|(ids, _)| Row { ids, given: 1 }).collect();
+        let losses = token_losses(model.writer(), &rows, &context, self.tokens, smoothing);
+        let shares = answers.iter().flat_map(|(ids, share)| std::iter::repeat_n(*share, ids.len() - 1));
+        let shares: Vec<f32> = shares.collect();
+        (losses * Tensor::from_data(TensorData::from(shares.as_slice()), &device)).sum()
+    }
+}

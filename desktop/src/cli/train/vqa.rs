@@ -1,0 +1,105 @@
+//! `medley train vqa`.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use medley::data::QuestionExample;
+use medley::eval::vqa_scores;
+use medley::model::{Kind, Model};
+use medley::train::{AnswerTask, AnswerTrainer, TrainConfig};
+use medley::{AnswerOptions, Pipeline};
+use serde_json::Value;
+
+use super::options::{QuestionData, RunArguments};
+use super::run::{Run, Score, Scorer, prepare};
+use super::start::start;
+use crate::cli::interrupt;
+use crate::cli::progress::Bar;
+use crate::cli::scores::answer_all;
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  The built-in model learns to answer, from VQA v2:
+    medley train vqa --data questions.json --annotations annotations.json --images coco --lr 1e-4 --out run
+  The recipe of the paper, from a pre-trained model:
+    medley train vqa --data questions.json --annotations annotations.json --images coco --model model_base.pth \\
+      --skip-training-state --image-size 480 --epochs 10 --batch 256 --lr 2e-5 --drop-path 0.1 --out run";
+
+/// What to learn from, and how.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    data: QuestionData,
+    #[command(flatten)]
+    run: RunArguments,
+    /// Parts a step is computed in: less memory, the same result
+    #[arg(long, default_value_t = 1)]
+    accumulate: usize,
+}
+
+/// Trains an answerer.
+pub async fn run(arguments: Arguments) -> Result<u8> {
+    interrupt::listen();
+    let (train, val) = arguments.data.read(&arguments.run)?;
+    let device = arguments.run.device.open().await?;
+    prepare(&arguments.run)?;
+    let texts = train.examples.iter().flat_map(|example| {
+        std::iter::once(example.question.as_str()).chain(example.answers.iter().map(String::as_str))
+    });
+    let mut pipeline = start(&arguments.run, Kind::Answerer, texts, &device)?;
+    pipeline.set_prompt("");
+    let Model::Answerer(model) = pipeline.model().clone() else {
+        bail!("--model is a {}, and questions are learned by an answerer", pipeline.config().kind.name());
+    };
+    let config = TrainConfig { accumulate: arguments.accumulate, ..arguments.run.config() };
+    let trainer = AnswerTrainer::new(
+        model,
+        pipeline.tokenizer(),
+        pipeline.tokens(),
+        pipeline.inputs().pixels.clone(),
+        &train.examples,
+        config,
+    )?;
+    Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer: Answers }.run(&device).await
+}
+
+/// Answers the questions about the pictures held out.
+struct Answers;
+
+impl Scorer<AnswerTask> for Answers {
+    type Example = QuestionExample;
+
+    const KEY: &'static str = "accuracy";
+    const NAME: &'static str = "accuracy";
+    const EXAMPLES: &'static str = "questions";
+
+    async fn score(&self, _: &AnswerTrainer, pipeline: &Pipeline, val: &[QuestionExample]) -> Result<Score> {
+        let mut bar = Bar::new();
+        let answers = answer_all(pipeline, val, &AnswerOptions::default(), &mut bar).await?;
+        let scored = val.iter().zip(&answers).filter(|(example, _)| !example.answers.is_empty());
+        let kind = |example: &QuestionExample| example.answer_type.clone().or(example.question_type.clone());
+        let kinds: Vec<Option<String>> = scored.clone().map(|(example, _)| kind(example)).collect();
+        let scores = vqa_scores(
+            scored
+                .zip(&kinds)
+                .map(|((example, answer), kind)| (answer.as_str(), &example.answers[..], kind.as_deref())),
+        );
+        let by_kind: Vec<String> =
+            scores.by_answer_type.iter().map(|(kind, accuracy)| format!("{kind} {:.1}", 100.0 * accuracy)).collect();
+        let fields = match serde_json::to_value(&scores)? {
+            Value::Object(fields) => fields,
+            _ => unreachable!("scores are a struct"),
+        };
+        Ok(Score {
+            value: scores.accuracy,
+            fields,
+            line: format!("accuracy {:.1} ({})", 100.0 * scores.accuracy, by_kind.join(", ")),
+            samples: val
+                .iter()
+                .zip(&answers)
+                .take(5)
+                .map(|(example, answer)| format!("{} {answer}", example.question))
+                .collect(),
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! A model of one kind from the weights of another: what is taken over, and what is not there.
+
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::{Int, Tensor};
+use medley::checkpoint::{LoadOptions, load};
+use medley::model::{BlipConfig, Kind, Model, adopt};
+use medley::progress::silent;
+use medley::text::Context;
+use medley_tests::{Reference, device, fixture, largest_difference, values};
+
+fn open(path: &str, sizes: &str) -> (Model, BlipConfig) {
+    let config = Some(fixture(sizes).join("config.json"));
+    let options = LoadOptions { skip_training_state: true, config, ..LoadOptions::default() };
+    let checkpoint = load(&fixture(path), &device("cpu"), &options, &mut silent).unwrap();
+    (checkpoint.model, checkpoint.config)
+}
+
+/// The model of another kind, and the parts it had to make.
+fn become_kind(kind: Kind, (model, config): &(Model, BlipConfig)) -> (Model, Vec<String>) {
+    adopt(model, &BlipConfig { kind, ..config.clone() }, &device("cpu"))
+}
+
+fn pretraining() -> (Model, BlipConfig) {
+    open("orig/pretrain.pth", "tiny_itm")
+}
+
+fn ids() -> Tensor<2, Int> {
+    Tensor::from_data([[126, 7, 11, 30], [126, 9, 3, 12]], &device("cpu"))
+}
+
+fn image(model: &Model) -> Context {
+    let pixels = Reference::read("orig/pretrain_ref.safetensors").tensor::<4>("pixel_values", &device("cpu"));
+    Context::new(model.vision().forward(pixels.narrow(0, 0, 2)))
+}
+
+#[test]
+fn a_pre_training_model_becomes_a_captioner_that_writes_the_same() {
+    let source = pretraining();
+    let (captioner, fresh) = become_kind(Kind::Captioner, &source);
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Captioner(after)) = (&source.0, &captioner) else { panic!("other kinds") };
+    let before = values(before.writer().logits(ids(), None, &image(&source.0)));
+    assert_eq!(before, values(after.writer().logits(ids(), None, &image(&captioner))));
+}
+
+#[test]
+fn a_pre_training_model_becomes_a_matcher_that_judges_the_same() {
+    let source = pretraining();
+    let (matcher, fresh) = become_kind(Kind::Matcher, &source);
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Matcher(after)) = (&source.0, &matcher) else { panic!("other kinds") };
+    let before = values(before.comparer().itm_logits(ids(), None, &image(&source.0)));
+    assert_eq!(before, values(after.comparer().itm_logits(ids(), None, &image(&matcher))));
+}
+
+#[test]
+fn both_halves_of_an_answerer_begin_as_the_one_stack_there_was() {
+    let source = pretraining();
+    let (answerer, fresh) = become_kind(Kind::Answerer, &source);
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Answerer(after)) = (&source.0, &answerer) else { panic!("other kinds") };
+    // The tiny image encoder is as wide as the text: its tokens can stand for a question's states.
+    let written = values(after.writer().logits(ids(), None, &image(&answerer)));
+    assert_eq!(values(before.writer().logits(ids(), None, &image(&source.0))), written);
+}
+
+#[test]
+fn a_captioner_that_learns_to_compare_lacks_the_heads_alone() {
+    let source = open("tiny_caption", "tiny_caption");
+    let (matcher, fresh) = become_kind(Kind::Matcher, &source);
+    assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("heads.")), "{fresh:?}");
+    let Model::Matcher(matcher) = matcher else { panic!("not a matcher") };
+    assert!(
+        values(matcher.comparer().itm_logits(ids(), None, &image(&source.0))).iter().all(|logit| logit.is_finite())
+    );
+}
+
+/// Until it has learned, the same picture twice is read as the picture alone.
+#[test]
+fn a_pair_is_read_as_one_picture_was() {
+    let source = pretraining();
+    let (reasoner, fresh) = become_kind(Kind::Reasoner, &source);
+    assert!(!fresh.iter().any(|path| path.contains("attention") || path.contains("vision")), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Reasoner(after)) = (&source.0, &reasoner) else { panic!("other kinds") };
+    let image = image(&source.0).states;
+    let alone = medley::text::Mode::Grounded;
+    let context = Context::new(image.clone());
+    let one = values(before.comparer().text().forward(alone, ids(), None, Some(&context), None));
+    let two = values(after.text().forward(alone, ids(), None, Some(&Context::pair(image.clone(), image)), None));
+    assert!(largest_difference(&one, &two) < 1e-5);
+}
