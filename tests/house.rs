@@ -18,7 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("generate", &["model", "nn", "text"]),
     ("pipeline", &["model", "checkpoint", "generate", "tokenizer", "preprocess", "device", "text", "vision"]),
     ("data", &["tokenizer", "preprocess"]),
-    ("train", &["model", "vision", "generate", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
+    ("train", &["model", "nn", "vision", "generate", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
     ("eval", &["pipeline", "data"]),
 ];
 

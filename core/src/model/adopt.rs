@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::{BlipConfig, Model};
+use crate::nn::{each_weight, replace_weights};
 use crate::with_model;
 
 /// Where a weight comes from that the source does not have at its own place: the first of these
@@ -27,89 +27,43 @@ const EXCHANGES: [(&str, &str); 10] = [
     (".paired_cross.norm.", ".cross.norm."),
 ];
 
+/// Weights by path, each with its shape.
+type Weights = BTreeMap<String, (Vec<usize>, Tensor<1>)>;
+
 /// The weights of `source` in a model of the configured kind, and what it had none for: paths of
 /// parameters that stay as they were made.
 pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Vec<String>) {
-    let mut known = Known::default();
-    with_model!(source, module => module.visit(&mut known));
-    let mut adopter = Adopter { known: known.weights, path: Vec::new(), fresh: Vec::new() };
-    let model = with_model!(Model::init(config, device), module => Model::from(module.map(&mut adopter)));
-    (model, adopter.fresh)
-}
-
-/// Every weight by path, flat, with its shape.
-#[derive(Default)]
-struct Known {
-    path: Vec<String>,
-    weights: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
-}
-
-impl ModuleVisitor for Known {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let weight = param.val();
-        let shape = weight.dims();
-        let length: usize = shape.iter().product();
-        self.weights.insert(self.path.join("."), (shape.to_vec(), weight.reshape([length])));
-    }
-}
-
-struct Adopter {
-    known: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
-    path: Vec<String>,
-    fresh: Vec<String>,
-}
-
-impl Adopter {
-    fn find(&self, path: &str, shape: &[usize]) -> Option<Tensor<1>> {
-        let fits =
-            |path: &str| self.known.get(path).filter(|(known, _)| known == shape).map(|(_, weight)| weight.clone());
-        if let Some(weight) = fits(path) {
-            return Some(weight);
+    let mut known = Weights::new();
+    let mut note = |path: &str, shape: &[usize], weight| {
+        known.insert(path.to_owned(), (shape.to_vec(), weight));
+    };
+    with_model!(source, module => each_weight(module, &mut note));
+    let mut fresh = Vec::new();
+    let mut take = |path: &str, shape: &[usize], _: &Device| {
+        let found = find(&known, path, shape);
+        if found.is_none() {
+            fresh.push(path.to_owned());
         }
-        // An exchange of the stack, of the kind of attention, or one after the other.
-        let exchanged = |path: &str| -> Vec<String> {
-            let one = |(from, to): &(&str, &str)| match from.starts_with('.') {
-                true => path.contains(from).then(|| path.replacen(from, to, 1)),
-                false => path.strip_prefix(from).map(|rest| format!("{to}{rest}")),
-            };
-            EXCHANGES.iter().filter_map(one).collect()
-        };
-        let once = exchanged(path);
-        let twice: Vec<String> = once.iter().flat_map(|path| exchanged(path)).collect();
-        once.iter().chain(&twice).find_map(|path| fits(path))
-    }
+        found
+    };
+    let model = with_model!(Model::init(config, device), module => Model::from(replace_weights(module, &mut take)));
+    (model, fresh)
 }
 
-impl ModuleMapper for Adopter {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
+/// The weight of this shape at this path, or at one that an exchange leads to: of the stack, of
+/// the kind of attention, or one after the other.
+fn find(known: &Weights, path: &str, shape: &[usize]) -> Option<Tensor<1>> {
+    let once = exchanged(path);
+    let twice = once.iter().flat_map(|path| exchanged(path)).collect::<Vec<_>>();
+    let paths = std::iter::once(path.to_owned()).chain(once).chain(twice);
+    let fitting = paths.filter_map(|path| known.get(&path)).find(|(known, _)| known == shape);
+    fitting.map(|(_, weight)| weight.clone())
+}
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        let shape = param.lazy_shape();
-        let shape = shape.dims::<D>();
-        match self.find(&path, &shape) {
-            Some(weight) => {
-                let id = param.id;
-                param.transform_for_load(weight.reshape(shape), id)
-            }
-            None => {
-                self.fresh.push(path);
-                param
-            }
-        }
-    }
+fn exchanged(path: &str) -> Vec<String> {
+    let one = |(from, to): &(&str, &str)| match from.starts_with('.') {
+        true => path.contains(from).then(|| path.replacen(from, to, 1)),
+        false => path.strip_prefix(from).map(|rest| format!("{to}{rest}")),
+    };
+    EXCHANGES.iter().filter_map(one).collect()
 }

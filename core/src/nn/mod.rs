@@ -1,6 +1,7 @@
 //! Layers that have never heard of BLIP.
 
 mod attention;
+mod by_path;
 mod cache;
 mod drop_path;
 mod dropout;
@@ -11,6 +12,7 @@ mod linear;
 mod mask;
 
 pub use attention::{Attention, AttentionConfig, scaled_dot_product};
+pub use by_path::{each_weight, replace_weights};
 pub use cache::{KeyValue, KvCache, LayerCache};
 pub use drop_path::DropPath;
 pub use dropout::Dropout;

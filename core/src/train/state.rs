@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::TrainConfig;
 use super::optimizer::Optimizer;
 use crate::checkpoint::{Dtype, NamedTensor, Weights, write_tensors};
 use crate::error::{Error, Result};
+use crate::nn::{each_weight, replace_weights};
 
 /// Key of the run's record in the file's metadata.
 const RUN_KEY: &str = "medley.run";
@@ -78,94 +79,38 @@ pub(super) fn load<M: Module>(file: &Weights, module: M, optimizer: &mut Optimiz
 }
 
 /// The parameters of a module, each under its path after `prefix`.
-pub(super) fn collect<M: Module>(module: &M, prefix: &'static str) -> Vec<NamedTensor> {
-    let mut collector = Collector { prefix, path: Vec::new(), tensors: Vec::new() };
-    module.visit(&mut collector);
-    collector.tensors
+pub(super) fn collect<M: Module>(module: &M, prefix: &str) -> Vec<NamedTensor> {
+    let mut tensors = Vec::new();
+    each_weight(module, &mut |path, _, weight| tensors.push(named(format!("{prefix}{path}"), weight)));
+    tensors
 }
 
 /// The opposite of [`collect`]; also the device of every parameter, without autodiff.
-pub(super) fn fill<M: Module>(
-    file: &Weights,
-    prefix: &'static str,
-    module: M,
-) -> Result<(M, BTreeMap<String, Device>)> {
-    let mut filler = Filler { file, prefix, path: Vec::new(), devices: BTreeMap::new(), error: None };
-    let module = module.map(&mut filler);
-    match filler.error {
+pub(super) fn fill<M: Module>(file: &Weights, prefix: &str, module: M) -> Result<(M, BTreeMap<String, Device>)> {
+    let (mut devices, mut error) = (BTreeMap::new(), None);
+    let mut read = |path: &str, shape: &[usize], device: &Device| {
+        devices.insert(path.to_owned(), device.clone().without_autodiff());
+        match file.read(&format!("{prefix}{path}")) {
+            Ok(values) if values.len() == shape.iter().product::<usize>() => {
+                let length = [values.len()];
+                return Some(Tensor::from_data(TensorData::new(values, length), device));
+            }
+            Ok(values) => {
+                let (name, found, expected) = (path.to_owned(), vec![values.len()], shape.to_vec());
+                error = Some(Error::MisshapenWeight { name, found, expected });
+            }
+            Err(failed) => error = Some(failed),
+        }
+        None
+    };
+    let module = replace_weights(module, &mut read);
+    match error {
         Some(error) => Err(error),
-        None => Ok((module, filler.devices)),
+        None => Ok((module, devices)),
     }
 }
 
 /// A tensor to be saved under a name.
 pub(super) fn named(name: String, values: Tensor<1>) -> NamedTensor {
     NamedTensor { name, shape: values.dims().to_vec(), transpose: None, values }
-}
-
-struct Collector {
-    prefix: &'static str,
-    path: Vec<String>,
-    tensors: Vec<NamedTensor>,
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
-        let length: usize = tensor.dims().iter().product();
-        self.tensors.push(named(format!("{}{}", self.prefix, self.path.join(".")), tensor.reshape([length])));
-    }
-}
-
-struct Filler<'a> {
-    file: &'a Weights,
-    prefix: &'static str,
-    path: Vec<String>,
-    /// The device of every parameter, without autodiff.
-    devices: BTreeMap<String, Device>,
-    error: Option<Error>,
-}
-
-impl ModuleMapper for Filler<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let shape = param.lazy_shape();
-        let device = param.lazy_device();
-        self.devices.insert(name.clone(), device.clone().without_autodiff());
-        match self.file.read(&format!("{}{name}", self.prefix)) {
-            Ok(values) if values.len() == shape.num_elements() => {
-                let id = param.id;
-                param.transform_for_load(Tensor::from_data(TensorData::new(values, shape), &device), id)
-            }
-            Ok(values) => {
-                self.error = Some(Error::MisshapenWeight {
-                    name,
-                    found: vec![values.len()],
-                    expected: shape.dims::<D>().to_vec(),
-                });
-                param
-            }
-            Err(error) => {
-                self.error = Some(error);
-                param
-            }
-        }
-    }
 }
