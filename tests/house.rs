@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may import from it, besides itself, `error` and `progress`.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("device", &[]),
     ("kernel", &[]),
     ("nn", &["kernel"]),
@@ -20,6 +20,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("data", &["tokenizer", "preprocess"]),
     ("train", &["model", "nn", "vision", "generate", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
     ("eval", &["pipeline", "data"]),
+    ("capfilt", &["pipeline", "data", "generate", "preprocess"]),
 ];
 
 #[test]

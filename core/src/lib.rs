@@ -20,6 +20,8 @@ pub mod tokenizer;
 pub mod pipeline;
 
 #[cfg(feature = "train")]
+pub mod capfilt;
+#[cfg(feature = "train")]
 pub mod data;
 #[cfg(feature = "train")]
 pub mod eval;

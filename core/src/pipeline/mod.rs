@@ -171,6 +171,21 @@ impl Pipeline {
         Tensor::from_data(TensorData::new(pixels.concat(), [pixels.len(), 3, side, side]), &self.device)
     }
 
+    /// A text without the last of its words that the model has no positions for.
+    ///
+    /// # Errors
+    /// What the tokenizer gives.
+    pub fn shortened(&self, text: &str) -> Result<String> {
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        let mut shortened = words.join(" ");
+        let max = self.config.text.max_positions;
+        while self.tokenizer.encode_between(self.tokens.cls, &shortened, usize::MAX)?.len() > max {
+            words.pop();
+            shortened = words.join(" ");
+        }
+        Ok(shortened)
+    }
+
     /// Texts as padded rows, each begun by `first`; refused when one is empty or too long.
     fn read_texts(&self, texts: &[String], first: u32) -> Result<IdBatch> {
         let max = self.config.text.max_positions;

@@ -2,6 +2,7 @@
 
 mod ask;
 mod bench;
+mod capfilt;
 mod caption;
 mod convert;
 mod eval;
@@ -49,6 +50,9 @@ enum Command {
     Reason(Box<reason::Arguments>),
     /// Fine-tune a model on your own captioned pictures
     Train(train::Arguments),
+    /// Clean noisy captions: write one for each picture, keep of all those that describe it (CapFilt)
+    #[command(after_help = capfilt::EXAMPLES)]
+    Capfilt(Box<capfilt::Arguments>),
     /// Score a model on a dataset
     Eval(eval::Arguments),
     /// Show what a checkpoint is
@@ -74,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Match(arguments) => pollster::block_on(matching::run(*arguments)),
         Command::Reason(arguments) => pollster::block_on(reason::run(*arguments)),
         Command::Train(arguments) => pollster::block_on(train::run(arguments)),
+        Command::Capfilt(arguments) => pollster::block_on(capfilt::run(*arguments)),
         Command::Eval(arguments) => pollster::block_on(eval::run(arguments)),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => pollster::block_on(convert::run(arguments)),

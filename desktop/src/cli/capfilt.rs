@@ -1,0 +1,329 @@
+//! `medley capfilt`.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use medley::capfilt::{CapFiltConfig, Judged, Source, Summary, capfilt};
+use medley::data::{CaptionExample, read_captions};
+use medley::{LoadOptions, OpenDevice, Pipeline, Progress};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::model::DeviceArguments;
+use super::progress::Bar;
+use super::{ALL_GOOD, SOME_FAILED, interrupt, print};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  Noisy captions, a captioner and a matcher fine-tuned apart, as in the paper:
+    medley capfilt --data web.json --images web --captioner captioner.safetensors --filter matcher.safetensors --out clean
+  With pairs that people wrote, which are kept as they are:
+    medley capfilt --data web.json --images web --human coco.json --human-images coco \\
+      --captioner captioner.safetensors --filter matcher.safetensors --out clean
+  On four machines, each a quarter, and then together:
+    medley capfilt --data web.json --images web --captioner c.safetensors --filter f.safetensors --out clean --shard 1/4
+    medley capfilt --merge --out clean
+  The result is clean/pairs.json, to be pre-trained on; clean/texts*.jsonl says what became of every text and why.";
+
+/// What to clean, and with which models.
+#[derive(Args)]
+pub struct Arguments {
+    /// Pictures with noisy captions: any form that training reads
+    #[arg(long, value_name = "PATH", required_unless_present = "merge")]
+    data: Option<PathBuf>,
+    /// Folder the picture names in the data are relative to
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Split to clean
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Pairs by people, added as they are
+    #[arg(long, value_name = "PATH")]
+    human: Option<PathBuf>,
+    /// Folder the picture names of --human are relative to
+    #[arg(long, requires = "human", value_name = "DIR")]
+    human_images: Option<PathBuf>,
+    /// The model that writes; without --filter it also judges, if it can
+    #[arg(long, value_name = "PATH", required_unless_present = "merge")]
+    captioner: Option<PathBuf>,
+    /// The model that judges
+    #[arg(long, value_name = "PATH")]
+    filter: Option<PathBuf>,
+    /// A tokenizer.json or vocab.txt, where none lies beside the models
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// Folder for pairs.json, summary.json and texts.jsonl; a run that stopped goes on there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Smallest set of words, by probability, that a text is drawn from
+    #[arg(long, default_value_t = CapFiltConfig::default().top_p)]
+    top_p: f32,
+    /// Least probability of a match for a text to be kept
+    #[arg(long, default_value_t = CapFiltConfig::default().threshold)]
+    threshold: f32,
+    /// Longest written text in tokens, prompt included
+    #[arg(long, default_value_t = CapFiltConfig::default().max_length)]
+    max_length: usize,
+    /// Decides what is written
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Work on one of several parts only, such as 2/4
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    shard: Shard,
+    /// Put the parts in --out together
+    #[arg(long, conflicts_with_all = ["data", "captioner"])]
+    merge: bool,
+    #[command(flatten)]
+    device: DeviceArguments,
+}
+
+/// One part of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parts {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err("must be a part of several, such as 2/4".to_owned()),
+        }
+    }
+}
+
+/// What became of the texts of one picture: a line of `texts.jsonl`.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    /// Its place in the dataset.
+    index: usize,
+    image: PathBuf,
+    /// Why nothing could be made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    texts: Vec<Judged>,
+}
+
+/// Cleans, or merges what was cleaned in parts.
+pub async fn run(arguments: Arguments) -> Result<u8> {
+    interrupt::listen();
+    let (Some(data), Some(captioner)) = (&arguments.data, &arguments.captioner) else {
+        return finish(&arguments.out);
+    };
+    let config = CapFiltConfig {
+        top_p: arguments.top_p,
+        threshold: arguments.threshold,
+        max_length: arguments.max_length,
+        seed: arguments.seed,
+    };
+    let web = read(data, arguments.images.as_deref(), arguments.split.as_deref())?;
+    let human = match &arguments.human {
+        Some(human) => read(human, arguments.human_images.as_deref(), None)?,
+        None => Vec::new(),
+    };
+    std::fs::create_dir_all(&arguments.out).with_context(|| format!("could not create {}", arguments.out.display()))?;
+    let device = arguments.device.open().await?;
+    let captioner = load(captioner, &arguments, &device)?;
+    let filter = match &arguments.filter {
+        Some(path) => load(path, &arguments, &device)?,
+        None => captioner.clone(),
+    };
+    if !filter.can_match() {
+        bail!("a {} cannot judge: name a matcher or a pre-training model with --filter", filter.config().kind.name());
+    }
+    let Shard { index, count } = arguments.shard;
+    let mut texts = Texts::open(&arguments.out.join(format!("texts-{index}-of-{count}.jsonl")))?;
+    if index == 1 && texts.done.is_empty() {
+        write_json(&arguments.out.join("human.json"), &pairs_of(&human))?;
+    }
+    let mine: Vec<(usize, &CaptionExample)> =
+        web.iter().enumerate().filter(|(place, _)| place % count == index - 1).collect();
+    let (mut bar, mut done) = (Bar::new(), texts.done.len());
+    for (place, example) in &mine {
+        if texts.done.contains(place) {
+            continue;
+        }
+        let judged = match std::fs::read(&example.image) {
+            Ok(picture) => {
+                let judged = capfilt(&captioner, &filter, &picture, *place, &example.captions, &config).await;
+                judged.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = &judged {
+            bar.line(&format!("medley: {}: {reason}", example.image.display()));
+        }
+        let (texts_of, error) = judged.map_or_else(|reason| (Vec::new(), Some(reason)), |judged| (judged, None));
+        texts.write(Line { index: *place, image: example.image.clone(), error, texts: texts_of })?;
+        done += 1;
+        if bar.report(Progress::Items { stage: "cleaning", done, total: mine.len() }).is_break() {
+            bar.clear();
+            eprintln!("stopped after {done} of {} pictures; the same command goes on", mine.len());
+            return Ok(130);
+        }
+    }
+    bar.clear();
+    if count > 1 {
+        eprintln!(
+            "part {index} of {count} is done; when all are: medley capfilt --merge --out {}",
+            arguments.out.display()
+        );
+        return Ok(ALL_GOOD);
+    }
+    finish(&arguments.out)
+}
+
+fn read(data: &Path, images: Option<&Path>, split: Option<&str>) -> Result<Vec<CaptionExample>> {
+    let set = read_captions(data, images, split)?;
+    set.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
+    Ok(set.examples)
+}
+
+fn load(path: &Path, arguments: &Arguments, device: &OpenDevice) -> Result<Pipeline> {
+    let options =
+        LoadOptions { tokenizer: arguments.tokenizer.clone(), skip_training_state: true, ..LoadOptions::default() };
+    let mut bar = Bar::new();
+    let loaded = Pipeline::load(path, &device.device, &options, &mut |progress| bar.report(progress));
+    bar.clear();
+    loaded.with_context(|| format!("could not load {}", path.display()))
+}
+
+/// What was judged so far, a line a picture, written as it happens.
+struct Texts {
+    file: File,
+    path: PathBuf,
+    done: BTreeSet<usize>,
+}
+
+impl Texts {
+    /// Opens the file of a part; a line that was cut off is taken away.
+    fn open(path: &Path) -> Result<Self> {
+        let lines = lines(path)?;
+        let whole: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+        if path.exists() && std::fs::metadata(path)?.len() != whole.len() as u64 {
+            std::fs::write(path, whole).with_context(|| format!("could not write {}", path.display()))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("could not write {}", path.display()))?;
+        let done = lines.into_iter().map(|(_, line)| line.index).collect();
+        Ok(Self { file, path: path.to_owned(), done })
+    }
+
+    fn write(&mut self, line: Line) -> Result<()> {
+        let text = format!("{}\n", serde_json::to_string(&line)?);
+        self.file.write_all(text.as_bytes()).with_context(|| format!("could not write {}", self.path.display()))
+    }
+}
+
+/// The whole lines of a file of texts, as they stand and as they read; none where there is no file.
+fn lines(path: &Path) -> Result<Vec<(String, Line)>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let read = |line: &str| -> Result<(String, Line)> {
+        let parsed = serde_json::from_str(line).with_context(|| format!("{} is no list of texts", path.display()))?;
+        Ok((line.to_owned(), parsed))
+    };
+    whole.lines().map(read).collect()
+}
+
+/// Puts all parts together: what is kept into `pairs.json`, how much of it into `summary.json`.
+fn finish(out: &Path) -> Result<u8> {
+    let entries = std::fs::read_dir(out).with_context(|| format!("could not read {}", out.display()))?;
+    let mut parts: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    parts.retain(|path| name(path).starts_with("texts-") && name(path).ends_with(".jsonl"));
+    parts.sort();
+    let Some(first) = parts.first() else { bail!("{} holds no texts-*.jsonl to put together", out.display()) };
+    let count: Option<usize> =
+        name(first).rsplit_once("-of-").and_then(|(_, rest)| rest.strip_suffix(".jsonl")?.parse().ok());
+    if count != Some(parts.len()) {
+        bail!("{} holds {} of {} parts", out.display(), parts.len(), count.unwrap_or_default());
+    }
+    let mut pictures: Vec<Line> = Vec::new();
+    for part in &parts {
+        pictures.extend(lines(part)?.into_iter().map(|(_, line)| line));
+    }
+    pictures.sort_by_key(|line| line.index);
+    let mut summary = Summary::default();
+    let mut pairs = Vec::new();
+    for line in &pictures {
+        summary.add(&line.texts);
+        pairs.extend(line.texts.iter().filter(|text| text.kept).map(|text| Pair::new(&line.image, &text.caption)));
+    }
+    let human: Vec<Pair> = match std::fs::read(out.join("human.json")) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => Vec::new(),
+    };
+    if !human.is_empty() {
+        summary.sources.entry(Source::Human).or_default().kept = human.len();
+    }
+    pairs.extend(human);
+    write_json(&out.join("pairs.json"), &pairs)?;
+    write_json(&out.join("summary.json"), &json!(summary))?;
+    show(&summary, pairs.len());
+    let failed = pictures.iter().filter(|line| line.error.is_some()).count();
+    if failed > 0 {
+        eprintln!("medley: {failed} pictures could not be used, see texts-*.jsonl");
+    }
+    Ok(if failed > 0 { SOME_FAILED } else { ALL_GOOD })
+}
+
+/// A picture and a text, as BLIP's lists hold them.
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    image: PathBuf,
+    caption: String,
+}
+
+impl Pair {
+    fn new(image: &Path, caption: &str) -> Self {
+        // Whole, so that the list can be read from anywhere.
+        let image = std::path::absolute(image).unwrap_or_else(|_| image.to_owned());
+        Self { image, caption: caption.to_owned() }
+    }
+}
+
+fn pairs_of(examples: &[CaptionExample]) -> Vec<Pair> {
+    let pairs = |example: &CaptionExample| -> Vec<Pair> {
+        example.captions.iter().map(|caption| Pair::new(&example.image, caption)).collect()
+    };
+    examples.iter().flat_map(pairs).collect()
+}
+
+fn show(summary: &Summary, pairs: usize) {
+    print(&format_args!("{} pictures, {pairs} pairs kept", summary.images));
+    for (source, kind) in &summary.sources {
+        let name = match source {
+            Source::Web => "web",
+            Source::Synthetic => "synthetic",
+            Source::Human => "human",
+        };
+        let share = 100.0 * kind.kept as f64 / (kind.kept + kind.dropped).max(1) as f64;
+        print(&format_args!("{name:<10} kept {:>6} of {:>6}  {share:>5.1} %", kind.kept, kind.kept + kind.dropped));
+        let examples =
+            |texts: &[String], what: &str| texts.iter().for_each(|text| print(&format_args!("  {what}  {text}")));
+        examples(&kind.kept_examples, "kept   ");
+        examples(&kind.dropped_examples, "dropped");
+    }
+}
+
+/// Writes a file beside its name and renames it, so that it is whole or not there.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, serde_json::to_vec_pretty(value)?)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .with_context(|| format!("could not write {}", path.display()))
+}
