@@ -3,17 +3,22 @@
 // `gemm` takes pointers. This file alone calls it, after checking every matrix against its slice.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use gemm::Parallelism;
 
 use super::rows;
 
-/// Rows of the result that a thread works on; even numbers of pieces keep two threads busy.
-const PIECE_ROWS: usize = 128;
+/// Rows of the result that a task works on at the most; each packs the right side for itself.
+const PIECE_ROWS: usize = 512;
 
-/// Multiplications that are worth a second thread where rows are few.
-const WORTH_THREADS: usize = 192 * 192 * 192;
+/// Rows and columns that `gemm` computes together; pieces end between them.
+const TILE: [usize; 2] = [4, 24];
+
+/// Multiplications that are worth a second thread.
+const WORTH_THREADS: usize = 1 << 20;
 
 /// Numbers of a slice seen as a matrix.
 #[derive(Clone, Copy)]
@@ -62,8 +67,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn narrowed(self, first: usize, rows: usize) -> Self {
-        Self { values: &self.values[first * self.row_stride..], rows, ..self }
+    fn rows(self, rows: Range<usize>) -> Self {
+        Self { values: &self.values[rows.start * self.row_stride..], rows: rows.len(), ..self }
+    }
+
+    fn columns(self, columns: Range<usize>) -> Self {
+        Self { values: &self.values[columns.start * self.column_stride..], columns: columns.len(), ..self }
     }
 }
 
@@ -75,65 +84,76 @@ pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, row: Option<&[f32]>) -> Vec<
     if rows * columns == 0 {
         return result;
     }
-    if rows < 2 * PIECE_ROWS.min(64) {
-        if let Some(row) = row {
-            (0..rows).for_each(|_| result.extend_from_slice(row));
-        }
-        let threads = rows * columns * a.columns >= WORTH_THREADS;
-        // SAFETY: the result has room for all its numbers; `gemm` writes each, and reads them only
-        // where they were filled with the row.
+    let out = Out(result.as_mut_ptr());
+    let piece = |rows: Range<usize>, columns_of: Range<usize>| {
+        // Whole, so that the pointer is shared as what says it may be.
+        let Out(out) = { out };
+        // SAFETY: the result has room for all its numbers, and no two pieces share one; `gemm`
+        // writes each, and reads them only where they were filled with the row.
         unsafe {
-            multiply(result.as_mut_ptr(), columns, a, b, 1.0, row.is_some(), threads);
-            result.set_len(rows * columns);
-        }
-        return result;
-    }
-    let pieces = rows.div_ceil(PIECE_ROWS).next_multiple_of(2);
-    let piece_rows = rows.div_ceil(pieces);
-    let piece = |index: usize, values: &mut [std::mem::MaybeUninit<f32>]| {
-        let a = a.narrowed(index * piece_rows, values.len() / columns);
-        if let Some(row) = row {
-            for filled in values.chunks_exact_mut(columns) {
-                filled.write_copy_of_slice(row);
+            if let Some(row) = row {
+                let row = &row[columns_of.clone()];
+                for index in rows.clone() {
+                    let start = out.add(index * columns + columns_of.start);
+                    std::ptr::copy_nonoverlapping(row.as_ptr(), start, row.len());
+                }
             }
+            let start = out.add(rows.start * columns + columns_of.start);
+            multiply(start, columns, a.rows(rows), b.columns(columns_of), 1.0, row.is_some());
         }
-        // SAFETY: as above, for the rows of this piece.
-        unsafe { multiply(values.as_mut_ptr().cast(), columns, a, b, 1.0, row.is_some(), false) }
     };
-    rows::fill(&mut result.spare_capacity_mut()[..rows * columns], piece_rows * columns, piece);
+    if rows * columns * a.columns < WORTH_THREADS {
+        piece(0..rows, 0..columns);
+    } else if rows >= columns {
+        rows::each(pieces(rows, rows.div_ceil(PIECE_ROWS), TILE[0]), |rows| piece(rows, 0..columns));
+    } else {
+        // What a thread packs of the right side, no other needs.
+        rows::each(pieces(columns, 1, TILE[1]), |columns| piece(0..rows, columns));
+    }
     // SAFETY: every piece has written all its numbers.
     unsafe { result.set_len(rows * columns) }
     result
+}
+
+/// Where the numbers of a result lie; tasks write to different ones.
+#[derive(Clone, Copy)]
+struct Out(*mut f32);
+
+// SAFETY: only a place, and `product` lets no two threads write to the same.
+unsafe impl Send for Out {}
+// SAFETY: as above.
+unsafe impl Sync for Out {}
+
+/// Cuts `length` into even pieces between tiles: at least so many, and as many for each thread.
+fn pieces(length: usize, least: usize, tile: usize) -> Vec<Range<usize>> {
+    let count = least.next_multiple_of(rows::threads());
+    let tiles = length.div_ceil(tile);
+    let at = |index: usize| (tile * (index * (tiles / count) + index.min(tiles % count))).min(length);
+    (0..count).map(|index| at(index)..at(index + 1)).filter(|piece| !piece.is_empty()).collect()
 }
 
 /// `out = scale * a b`, row by row, on this thread.
 pub(super) fn product_into(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, scale: f32) {
     assert_eq!(out.len(), a.rows * b.columns, "the result has room for the product");
     // SAFETY: `out` holds the whole product.
-    unsafe { multiply(out.as_mut_ptr(), b.columns, a, b, scale, false, false) }
+    unsafe { multiply(out.as_mut_ptr(), b.columns, a, b, scale, false) }
 }
 
+/// `out = scale * a b`, or added to it, on this thread; rows of `out` begin `row_stride` apart.
+///
 /// # Safety
-/// `out` is valid for writing `a.rows * columns` numbers, and for reading them with `add`.
-unsafe fn multiply(out: *mut f32, columns: usize, a: Matrix<'_>, b: Matrix<'_>, scale: f32, add: bool, threads: bool) {
+/// Every number of the product may be written at its place from `out`, and read with `add`.
+unsafe fn multiply(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_>, scale: f32, add: bool) {
     assert_eq!(a.columns, b.rows, "columns of the left are rows of the right");
-    assert_eq!(b.columns, columns);
-    #[cfg(feature = "threads")]
-    let parallelism = if threads { Parallelism::Rayon(0) } else { Parallelism::None };
-    #[cfg(not(feature = "threads"))]
-    let parallelism = {
-        let _ = threads;
-        Parallelism::None
-    };
     // SAFETY: a `Matrix` lies within its slice, and `out` is as the caller promised.
     unsafe {
         gemm::gemm(
             a.rows,
-            columns,
+            b.columns,
             a.columns,
             out,
             1,
-            columns as isize,
+            row_stride as isize,
             add,
             a.values.as_ptr(),
             a.column_stride as isize,
@@ -146,7 +166,7 @@ unsafe fn multiply(out: *mut f32, columns: usize, a: Matrix<'_>, b: Matrix<'_>, 
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
 }

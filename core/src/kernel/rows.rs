@@ -79,6 +79,25 @@ pub(super) fn fill<T: Send>(values: &mut [T], piece: usize, fill: impl Fn(usize,
     values.chunks_mut(piece).enumerate().for_each(|(index, values)| fill(index, values));
 }
 
+/// Threads that share the work.
+pub(super) fn threads() -> usize {
+    #[cfg(feature = "threads")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "threads"))]
+    1
+}
+
+/// Runs `work` once for each task, a task at a time to a thread.
+pub(super) fn each<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Send + Sync) {
+    #[cfg(feature = "threads")]
+    {
+        use rayon::prelude::*;
+        tasks.into_par_iter().with_max_len(1).for_each(work);
+    }
+    #[cfg(not(feature = "threads"))]
+    tasks.into_iter().for_each(work);
+}
+
 /// As [`fill`] for several buffers at once, each with pieces of its own size.
 pub(super) fn fill_each<const N: usize>(
     buffers: [&mut [f32]; N],
