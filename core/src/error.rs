@@ -154,11 +154,11 @@ pub enum Error {
         reason: String,
     },
     /// There is less to learn from than a step needs.
-    #[error("{found} pictures with captions to learn from, and at least {least} are needed")]
+    #[error("{found} examples with a text to learn from, and at least {least} must be there")]
     TooFewExamples {
-        /// Pictures that have a caption.
+        /// Pictures that have a caption, or questions that have an answer.
         found: usize,
-        /// Pictures a step needs.
+        /// Examples a step needs.
         least: usize,
     },
     /// The loss stopped being a number; the last good checkpoint is untouched.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use medley::data::{CaptionSet, QuestionSet, has_splits, hold_out, hold_out_questions, read_captions, read_questions};
 use medley::train::TrainConfig;
@@ -174,6 +174,12 @@ impl QuestionData {
     pub fn read(&self, run: &RunArguments) -> Result<(QuestionSet, QuestionSet)> {
         let images = self.images.as_deref();
         let all = read_questions(&self.data, self.annotations.as_deref(), images)?;
+        if all.examples.iter().all(|example| example.answers.is_empty()) {
+            let data = self.data.display();
+            bail!(
+                "{data} has no answers to learn from; VQA v2 keeps them in a file of their own: name it with --annotations"
+            );
+        }
         let (train, mut val) = match &self.val_data {
             Some(val) => (all, read_questions(val, self.val_annotations.as_deref(), images)?),
             None => hold_out_questions(all, HELD_OUT, run.seed),
