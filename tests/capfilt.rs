@@ -107,6 +107,16 @@ fn a_run_that_was_killed_goes_on_and_parts_make_the_whole() {
 }
 
 #[test]
+fn a_run_does_not_go_on_with_other_settings() {
+    let folder = web();
+    assert_code(&capfilt(&folder, "out", &["--threshold", "0"]), 0);
+    assert_code(&capfilt(&folder, "out", &["--threshold", "0"]), 0);
+    let other = capfilt(&folder, "out", &["--threshold", "0.9"]);
+    assert_code(&other, 1);
+    assert!(String::from_utf8_lossy(&other.stderr).contains("other settings"));
+}
+
+#[test]
 fn a_bad_picture_is_named_and_the_others_are_cleaned() {
     let folder = web();
     fs::write(folder.path().join("web/9.jpg"), b"not a picture").unwrap();

@@ -131,6 +131,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         None => Vec::new(),
     };
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("could not create {}", arguments.out.display()))?;
+    same_settings(&arguments)?;
     let device = arguments.device.open().await?;
     let captioner = load(captioner, &arguments, &device)?;
     let filter = match &arguments.filter {
@@ -180,6 +181,24 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         return Ok(ALL_GOOD);
     }
     finish(&arguments.out)
+}
+
+/// Refuses to go on with other settings than those the folder was begun with.
+fn same_settings(arguments: &Arguments) -> Result<()> {
+    let Arguments { data, split, captioner, filter, top_p, threshold, max_length, seed, .. } = arguments;
+    let settings = json!({
+        "data": data, "split": split, "captioner": captioner, "filter": filter,
+        "top_p": top_p, "threshold": threshold, "max_length": max_length, "seed": seed,
+    });
+    let path = arguments.out.join("settings.json");
+    match std::fs::read_to_string(&path) {
+        Ok(begun) if serde_json::from_str::<serde_json::Value>(&begun).ok().as_ref() != Some(&settings) => bail!(
+            "{} was begun with other settings, see settings.json there: choose another --out",
+            arguments.out.display()
+        ),
+        Ok(_) => Ok(()),
+        Err(_) => write_json(&path, &settings),
+    }
 }
 
 fn read(data: &Path, images: Option<&Path>, split: Option<&str>) -> Result<Vec<CaptionExample>> {
