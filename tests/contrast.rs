@@ -292,6 +292,23 @@ fn a_picture_alone_has_no_negatives() {
     assert!(error.contains("two different pictures"), "{error}");
 }
 
+/// So that the run ends with what is wrong, not with a word about negatives.
+#[test]
+fn states_that_are_no_numbers_are_a_loss_that_is_none() {
+    let _turn = turn();
+    let inner = device("cpu");
+    let model = pretraining(&inner.clone().autodiff()).train();
+    let config = ContrastConfig { queue: 0, ..ContrastConfig::default() };
+    let mut contrast = Contrast::new(config, model.valid().to_matcher(), 16, TOKENS, &inner);
+    let pixels = reference().tensor::<4>("pixel_values", &inner).narrow(0, 0, 2) * f32::NAN;
+    let texts = [vec![TOKENS.cls, 10, TOKENS.sep], vec![TOKENS.cls, 11, TOKENS.sep]];
+    let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone()));
+    let pairs = Pairs { image_embeds, pixels, texts: &texts, ids: &[0, 1] };
+    let mut draws = StdRng::seed_from_u64(3);
+    let losses = pollster::block_on(contrast.losses(model.comparer(), &pairs, 0.4, &mut draws)).unwrap();
+    assert!(losses.into_iter().all(|loss| values(loss.inner())[0].is_nan()));
+}
+
 /// Five pictures of one colour each, whose captions name it.
 fn pictures(folder: &Path) -> (Vec<CaptionExample>, Tokenizer) {
     let colors = [("red", [230, 20, 20]), ("green", [20, 200, 40]), ("blue", [20, 30, 220]), ("white", [240; 3])];

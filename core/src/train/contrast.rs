@@ -168,8 +168,12 @@ impl Contrast {
 
         let own = positives(pairs.ids, pairs.ids, &texts_alike.device());
         let weights = |alike| negative_weights(alike, own.clone(), self.config.negative_floor);
-        let texts = draw(&read(weights(texts_alike)).await?, batch, draws);
-        let images = draw(&read(weights(images_alike)).await?, batch, draws);
+        let (texts, images) = (read(weights(texts_alike)).await?, read(weights(images_alike)).await?);
+        if texts.iter().chain(&images).any(|weight| !weight.is_finite()) {
+            // Nothing can be drawn; the loss is no number either, and says so.
+            return Ok([itc.clone(), itc]);
+        }
+        let (texts, images) = (draw(&texts, batch, draws), draw(&images, batch, draws));
         let (Some(texts), Some(images)) = (texts, images) else {
             let reason = "must hold at least two different pictures, to tell them apart".into();
             return Err(Error::Option { option: "batch size", reason });
