@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Every check of this repository: formatting, the tests, and that the page's crate compiles for wasm.
+# Every check of this repository: formatting, lints, the tests, and that the page's crate compiles for wasm.
 #
 # MEDLEY_TARGET_DIR  where compiled code is kept from one checkout to the next
-# MEDLEY_LINT=1      clippy too; it compiles every dependency once more
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -46,10 +45,8 @@ say "formatting"
 cargo fmt --all --check
 cargo fmt --manifest-path web/Cargo.toml --check
 
-if [ "${MEDLEY_LINT:-0}" = 1 ]; then
-  say "clippy"
-  cargo clippy --release --workspace --all-targets -- -D warnings
-fi
+say "clippy"
+cargo clippy --release --workspace --all-targets -- -D warnings
 
 say "tests"
 # All at once: another selection of packages means other features, and compiles every dependency again.

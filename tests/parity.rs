@@ -171,18 +171,19 @@ fn pretraining(device_name: &str) {
     let image_embeds = model.vision().forward(reference.tensor::<4>("pixel_values", &device));
     reference.assert_close("features.image", image_embeds.clone(), VISION);
     let ids = reference.ids("input_ids", &device);
-    let hidden = Some(reference.hidden("attention_mask", &device));
+    let hidden = reference.hidden("attention_mask", &device);
+    let some_hidden = || Some(hidden.clone());
     reference.assert_close("image_feat", comparer.image_feature(image_embeds.clone()), VISION);
-    reference.assert_close("text_feat", comparer.text_feature(ids.clone(), hidden.clone()), VISION);
-    let text = comparer.text().forward(Mode::Text, ids.clone(), hidden.clone(), None, None);
+    reference.assert_close("text_feat", comparer.text_feature(ids.clone(), some_hidden()), VISION);
+    let text = comparer.text().forward(Mode::Text, ids.clone(), some_hidden(), None, None);
     reference.assert_close("features.text", text, QUESTION);
 
     let [batch, token] = ids.dims();
     let context = Context::new(image_embeds);
     let encode = with_first(ids, checkpoint.config.tokens.encode as i32);
-    let grounded = comparer.text().forward(Mode::Grounded, encode.clone(), hidden.clone(), Some(&context), None);
+    let grounded = comparer.text().forward(Mode::Grounded, encode.clone(), some_hidden(), Some(&context), None);
     reference.assert_close("features.multimodal", grounded, QUESTION);
-    reference.assert_close("itm_pos.logits", comparer.itm_logits(encode.clone(), hidden.clone(), &context), LOGITS);
+    reference.assert_close("itm_pos.logits", comparer.itm_logits(encode.clone(), some_hidden(), &context), LOGITS);
 
     // Positive pairs, then each text with a wrong image, then each image with a wrong text.
     let negative = |name: &str| {
@@ -193,7 +194,6 @@ fn pretraining(device_name: &str) {
     let (images, texts) = (negative("neg_image_idx"), negative("neg_text_idx"));
     let states = &context.states;
     let all = Context::new(Tensor::cat(vec![states.clone(), states.clone().select(0, images), states.clone()], 0));
-    let hidden = hidden.expect("there is padding");
     let hidden_of = |rows: Tensor<1, Int>| hidden.clone().int().select(0, rows).bool();
     let ids = Tensor::cat(vec![encode.clone(), encode.clone(), encode.select(0, texts.clone())], 0);
     let hidden = Tensor::cat(vec![hidden.clone(), hidden.clone(), hidden_of(texts)], 0);

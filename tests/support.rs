@@ -105,7 +105,9 @@ impl Reference {
         values.chunks(shape[shape.len() - 1]).map(|row| row.iter().map(|id| *id as u32).collect()).collect()
     }
 
-    /// Asserts that `found` is the tensor `name` to within `tolerance`, everywhere.
+    /// Asserts that `found` is the tensor `name` to within `tolerance`, everywhere; a test run with
+    /// `--show-output` tells how close it was.
+    #[expect(clippy::print_stdout, reason = "what a passing test measured is worth reading")]
     pub fn assert_close<const D: usize>(&self, name: &str, found: Tensor<D>, tolerance: f32) {
         let (shape, expected) = self.float(name);
         let dims = found.dims();

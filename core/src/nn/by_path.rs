@@ -3,18 +3,16 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+/// Gives other numbers for a weight, or none: told its path, its shape and where it lies.
+pub type Replacement<'a> = dyn FnMut(&str, &[usize], &Device) -> Option<Tensor<1>> + 'a;
+
 /// Shows every weight: its path, its shape, and its numbers row by row, without gradients.
 pub fn each_weight<M: Module>(module: &M, see: &mut dyn FnMut(&str, &[usize], Tensor<1>)) {
     module.visit(&mut Each { path: Vec::new(), see });
 }
 
 /// The module with other numbers in those weights for which `replace` gives some.
-///
-/// `replace` is told the weight's path, its shape and where it lies.
-pub fn replace_weights<M: Module>(
-    module: M,
-    replace: &mut dyn FnMut(&str, &[usize], &Device) -> Option<Tensor<1>>,
-) -> M {
+pub fn replace_weights<M: Module>(module: M, replace: &mut Replacement<'_>) -> M {
     module.map(&mut Replace { path: Vec::new(), replace })
 }
 
@@ -43,7 +41,7 @@ impl ModuleVisitor for Each<'_> {
 
 struct Replace<'a> {
     path: Vec<String>,
-    replace: &'a mut dyn FnMut(&str, &[usize], &Device) -> Option<Tensor<1>>,
+    replace: &'a mut Replacement<'a>,
 }
 
 impl ModuleMapper for Replace<'_> {

@@ -1,6 +1,6 @@
 //! `medley caption`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -109,7 +109,7 @@ async fn write(pipeline: &Pipeline, pictures: &[Vec<f32>], options: &CaptionOpti
     Ok(pipeline.caption(pictures, options, &mut |_| interrupt::flow()).await?)
 }
 
-fn show(path: &PathBuf, captions: &[Caption], seconds: f64, as_json: bool) {
+fn show(path: &Path, captions: &[Caption], seconds: f64, as_json: bool) {
     for caption in captions {
         if as_json {
             super::print(&json!({
