@@ -95,7 +95,7 @@ impl Task for AnswerTask {
             let asked: Vec<&Asked> = part.iter().map(|place| &self.asked[*place]).collect();
             let paths = asked.iter().map(|asked| asked.image.as_path());
             let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
-            let augment = config.augment.then(Augment::default);
+            let augment = config.distortion(Augment::default());
             let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
             let loss = self.loss(model, pixels, &asked, config.label_smoothing) / examples.len() as f64;
             accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));

@@ -216,7 +216,7 @@ impl CaptionTask {
         }
         let paths = images.iter().map(|image| self.samples[*image].image.as_path());
         let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
-        let augment = config.augment.then(Augment::default);
+        let augment = config.distortion(Augment::default());
         let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
         Ok(model.vision().forward(pixels))
     }

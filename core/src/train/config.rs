@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContrastConfig;
 use crate::error::{Error, Result};
+use crate::preprocess::Augment;
 
 /// Settings of a captioning run; a run is resumed with the same ones only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct TrainConfig {
     pub weight_average: f64,
     /// Whether photographs are cropped, flipped and distorted at random.
     pub augment: bool,
+    /// Smallest share of a photograph's area that a crop keeps; the task's own if not given.
+    #[serde(default)]
+    pub min_crop: Option<f64>,
     /// Parameters that stay as they are: paths with `*` for anything.
     pub freeze: Vec<String>,
     /// Memory for what the frozen first layers of the image encoder make of every photograph,
@@ -76,6 +80,7 @@ impl Default for TrainConfig {
             label_smoothing: 0.1,
             weight_average: 0.0,
             augment: true,
+            min_crop: None,
             freeze: Vec::new(),
             feature_memory_mb: 4096,
             self_critical: false,
@@ -130,7 +135,16 @@ impl TrainConfig {
             let reason = "must be at least 0 and below 1".into();
             return Err(Error::Option { option: "weight average and label smoothing", reason });
         }
+        if self.min_crop.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+            return Err(Error::Option { option: "smallest crop", reason: "must be above 0 and at most 1".into() });
+        }
         Ok(())
+    }
+
+    /// How photographs are distorted, if they are: as the task does it, but for what is set here.
+    pub(super) fn distortion(&self, task: Augment) -> Option<Augment> {
+        let min_scale = self.min_crop.map_or(task.min_scale, |share| share as f32);
+        self.augment.then_some(Augment { min_scale, ..task })
     }
 
     /// What [`check`](Self::check) cannot know: that pictures are compared with each other.

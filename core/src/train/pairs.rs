@@ -195,7 +195,7 @@ impl<M: LearnsPairs> PairTask<M> {
     fn pixels(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng, device: &Device) -> Result<Tensor<4>> {
         let pictures: Vec<(&Path, u64)> =
             images.iter().map(|image| (self.samples[*image].image.as_path(), draws.random())).collect();
-        let augment = config.augment.then(M::augment);
+        let augment = config.distortion(M::augment());
         pictures::read(&pictures, &self.preprocessor, augment.as_ref(), &device.clone().without_autodiff())
     }
 

@@ -110,6 +110,9 @@ pub struct RunArguments {
     /// Do not crop, flip and distort pictures at random
     #[arg(long)]
     no_augment: bool,
+    /// Smallest share of a picture that a random crop keeps; 0.2 for pre-training and 0.5 for the rest if not given
+    #[arg(long, value_name = "SHARE")]
+    min_crop: Option<f64>,
     /// Parameters that stay as they are, such as 'vision.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
@@ -141,6 +144,7 @@ impl RunArguments {
             label_smoothing: self.label_smoothing,
             weight_average: self.weight_average,
             augment: !self.no_augment,
+            min_crop: self.min_crop,
             freeze: self.freeze.clone(),
             max_tokens: self.max_tokens,
             seed: self.seed,
