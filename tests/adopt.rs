@@ -61,7 +61,7 @@ fn both_halves_of_an_answerer_begin_as_the_one_stack_there_was() {
     assert!(fresh.is_empty(), "{fresh:?}");
     let (Model::Pretraining(before), Model::Answerer(after)) = (&source.0, &answerer) else { panic!("other kinds") };
     // The tiny image encoder is as wide as the text: its tokens can stand for a question's states.
-    let written = values(after.writer().logits(ids(), None, &image(&answerer)));
+    let written = values(after.responder().writer().logits(ids(), None, &image(&answerer)));
     assert_eq!(values(before.writer().logits(ids(), None, &image(&source.0))), written);
 }
 

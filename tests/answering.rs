@@ -2,31 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use medley::checkpoint::{Checkpoint, TokenizerText};
 use medley::data::QuestionExample;
 use medley::model::{BlipConfig, Kind, Model};
 use medley::pipeline::Inputs;
 use medley::preprocess::Preprocessor;
-use medley::progress::{Progress, silent};
+use medley::progress::silent;
 use medley::text::TextConfig;
 use medley::tokenizer::{self, Tokenizer};
 use medley::train::{AnswerTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{AnswerOptions, Pipeline};
-use medley_tests::device;
+use medley_tests::{device, finish, turn};
 
 /// Order of summation is all that differs.
 const ROUNDING: f32 = 1e-5;
-
-/// Chance comes from one source for the whole process, so one test draws at a time.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Two questions about each of two pictures; of the last, people say different things.
 fn lesson(folder: &Path) -> (Vec<QuestionExample>, Tokenizer) {
@@ -86,20 +78,6 @@ fn trainer(examples: &[QuestionExample], tokenizer: &Tokenizer, config: TrainCon
     let Model::Answerer(model) = pipeline(tokenizer).model().clone() else { panic!("not an answerer") };
     let preprocessor = Preprocessor { image_size_px: 32, ..Preprocessor::default() };
     AnswerTrainer::new(model, tokenizer, tokenizer.ids(), preprocessor, examples, config).unwrap()
-}
-
-fn finish(trainer: &mut AnswerTrainer) -> Vec<f32> {
-    let mut losses = Vec::new();
-    while !trainer.is_finished() {
-        let mut note = |progress| {
-            if let Progress::Step { loss, .. } = progress {
-                losses.push(loss);
-            }
-            ControlFlow::Continue(())
-        };
-        pollster::block_on(trainer.epoch(&mut note)).unwrap();
-    }
-    losses
 }
 
 #[test]

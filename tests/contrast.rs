@@ -5,25 +5,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use medley::Error;
 use medley::checkpoint::{LoadOptions, Weights, load};
-use medley::data::CaptionExample;
 use medley::loss::{itc, itm, negative_weights, positives, similarities, soft_targets};
-use medley::model::{BlipConfig, Kind, Model, Pretraining};
-use medley::preprocess::Preprocessor;
-use medley::progress::{Progress, silent};
-use medley::text::{TextConfig, TokenIds};
-use medley::tokenizer::{self, Tokenizer};
-use medley::train::{Contrast, ContrastConfig, FeatureQueue, Momentum, PairTrainer, Pairs, TrainConfig, matching_loss};
-use medley::vision::VisionConfig;
-use medley_tests::{Reference, device, fixture, largest_difference, values};
+use medley::model::{Model, Pretraining};
+use medley::progress::silent;
+use medley::text::TokenIds;
+use medley::train::{Contrast, ContrastConfig, FeatureQueue, Momentum, Pairs, matching_loss};
+use medley_tests::{Reference, device, fixture, largest_difference, turn, values};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -32,12 +22,6 @@ const SIMILARITY: f32 = 2e-4;
 
 /// Special tokens of the tiny models.
 const TOKENS: TokenIds = TokenIds { pad: 0, cls: 101, sep: 102, decode: 126, encode: 127 };
-
-/// Chance comes from one source for the whole process, so one test draws at a time.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn pretraining(device: &Device) -> Pretraining {
     let config = Some(fixture("tiny_itm").join("config.json"));
@@ -307,71 +291,4 @@ fn states_that_are_no_numbers_are_a_loss_that_is_none() {
     let mut draws = StdRng::seed_from_u64(3);
     let losses = pollster::block_on(contrast.losses(model.comparer(), &pairs, 0.4, &mut draws)).unwrap();
     assert!(losses.into_iter().all(|loss| values(loss.inner())[0].is_nan()));
-}
-
-/// Five pictures of one colour each, whose captions name it.
-fn pictures(folder: &Path) -> (Vec<CaptionExample>, Tokenizer) {
-    let colors = [("red", [230, 20, 20]), ("green", [20, 200, 40]), ("blue", [20, 30, 220]), ("white", [240; 3])];
-    let examples = colors.iter().chain([&("black", [9; 3])]).map(|(name, color)| {
-        let image = folder.join(format!("{name}.png"));
-        image::RgbImage::from_pixel(32, 32, image::Rgb(*color)).save(&image).unwrap();
-        CaptionExample { image, captions: vec![format!("a {name} wall"), format!("all {name}")], id: (*name).into() }
-    });
-    let examples: Vec<CaptionExample> = examples.collect();
-    let texts: Vec<&str> = examples.iter().flat_map(|example| example.captions.iter().map(String::as_str)).collect();
-    let tokenizer = tokenizer::train(texts.into_iter(), 100).unwrap();
-    (examples, tokenizer)
-}
-
-/// A pre-training run over four steps of two pictures; the fifth picture of an epoch is left out.
-fn pretrainer(folder: &Path) -> PairTrainer<Pretraining> {
-    let (examples, tokenizer) = pictures(folder);
-    let text = TextConfig::new().with_vocab_size(tokenizer.vocab_size()).with_hidden_size(32).with_num_layers(2);
-    let text = text.with_num_heads(2).with_feed_forward_size(64).with_max_positions(16).with_dropout(0.1);
-    let config = BlipConfig::new(Kind::Pretraining, VisionConfig::new(32, 8, 32, 2, 2, 64), text).with_embed_size(8);
-    let device = device("cpu");
-    device.seed(1);
-    let Model::Pretraining(model) = Model::init(&config, &device) else { panic!("not a pre-training model") };
-    let config = TrainConfig {
-        epochs: 2,
-        batch_size: 2,
-        learning_rate: 1e-3,
-        warmup_steps: 2,
-        weight_average: 0.9,
-        contrast: ContrastConfig { queue: 3, ..ContrastConfig::default() },
-        ..TrainConfig::default()
-    };
-    let preprocessor = Preprocessor { image_size_px: 32, ..Preprocessor::default() };
-    PairTrainer::new(model, &tokenizer, tokenizer.ids(), preprocessor, &examples, config).unwrap()
-}
-
-/// Weights, optimiser, twin, queue, crops, drawn captions, negatives and dropout.
-#[test]
-fn pre_training_that_stopped_goes_on_as_if_it_had_not() {
-    let _turn = turn();
-    let folder = tempfile::tempdir().unwrap();
-    let mut straight = pretrainer(folder.path());
-    assert_eq!(straight.sizes().total_steps, 4);
-    while !straight.is_finished() {
-        pollster::block_on(straight.epoch(&mut silent)).unwrap();
-    }
-
-    let mut stopped = pretrainer(folder.path());
-    let mut after_three = |progress| match progress {
-        Progress::Step { step: 3, .. } => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    };
-    pollster::block_on(stopped.epoch(&mut after_three)).unwrap();
-    assert!(matches!(pollster::block_on(stopped.epoch(&mut after_three)), Err(Error::Cancelled)));
-    let save = |trainer: &PairTrainer<Pretraining>, name: &str| {
-        let path = folder.path().join(name);
-        pollster::block_on(trainer.save(&path)).unwrap();
-        path
-    };
-    let mut resumed = pretrainer(folder.path());
-    resumed.resume(&save(&stopped, "stopped")).unwrap();
-    pollster::block_on(resumed.epoch(&mut silent)).unwrap();
-    let [straight, resumed] =
-        [(&straight, "straight"), (&resumed, "resumed")].map(|(trainer, name)| fs::read(save(trainer, name)).unwrap());
-    assert!(straight == resumed, "the two runs differ");
 }

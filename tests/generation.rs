@@ -48,7 +48,7 @@ impl Case {
     fn writer(&self) -> Writer<'_> {
         match &self.model {
             Model::Captioner(model) => model.writer(),
-            Model::Answerer(model) => model.writer(),
+            Model::Answerer(model) => model.responder().writer(),
             _ => panic!("no writer"),
         }
     }
@@ -65,7 +65,7 @@ impl Case {
         let Model::Answerer(model) = &self.model else { panic!("not an answerer") };
         let hidden = self.reference.hidden("attention_mask", &self.device);
         let ids = self.reference.ids(ids, &self.device);
-        Context::new(model.question_states(ids, Some(hidden), &self.images()))
+        Context::new(model.responder().question_states(ids, Some(hidden), &self.images()))
     }
 
     fn context(&self, name: &str) -> Context {
@@ -210,7 +210,7 @@ fn questions_alone_are_answered_as_hugging_face_does() {
         let length = mask[question * token..][..token].iter().sum::<i64>() as usize;
         let ids = ids.clone().narrow(0, question, 1).narrow(1, 0, length);
         let image = Context::new(images.clone().narrow(0, question, 1));
-        let context = Context::new(model.question_states(ids, None, &image));
+        let context = Context::new(model.responder().question_states(ids, None, &image));
         let found = case.write(&context, &[case.tokens.decode], &greedy());
         let expected = &case.reference.rows(&format!("gen.greedy_alone.{question}.ids"))[0];
         assert_eq!(found[0][0].ids, until_end(&expected[1..], case.tokens), "question {question}");

@@ -92,9 +92,9 @@ fn losses_of_answers_are_those_of_pytorch() {
     let padding = ignored(&reference, "answer_labels", &device);
     let answer_hidden = Some(reference.hidden("answer_mask", &device));
     let logits = |question: &str, answer_hidden: Option<Tensor<2, Bool>>| {
-        let states = model.question_states(reference.ids(question, &device), Some(hidden.clone()), &image);
+        let states = model.responder().question_states(reference.ids(question, &device), Some(hidden.clone()), &image);
         let question = Context { hidden: Some(hidden.clone()), ..Context::new(states) };
-        model.writer().logits(ids.clone(), answer_hidden, &question)
+        model.responder().writer().logits(ids.clone(), answer_hidden, &question)
     };
     for (smoothing, suffix) in SMOOTHINGS {
         let loss = |logits, ignored, reduction| lm(logits, ids.clone(), ignored, smoothing, reduction);

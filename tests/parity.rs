@@ -136,12 +136,16 @@ fn answerer(device_name: &str, path: &str, sizes: &str) {
         ("input_ids_enc", "question_enc.last_hidden_state", "decoder_enc.logits"),
     ];
     for (ids, states, logits) in cases {
-        let question = model.question_states(reference.ids(ids, &device), Some(hidden.clone()), &image);
+        let question = model.responder().question_states(reference.ids(ids, &device), Some(hidden.clone()), &image);
         reference.assert_close(states, question.clone(), QUESTION);
         let question = Context { hidden: Some(hidden.clone()), ..Context::new(question) };
         let answers = reference.ids("answer_ids", &device);
         let answer_hidden = reference.hidden("answer_mask", &device);
-        reference.assert_close(logits, model.writer().logits(answers, Some(answer_hidden), &question), LOGITS);
+        reference.assert_close(
+            logits,
+            model.responder().writer().logits(answers, Some(answer_hidden), &question),
+            LOGITS,
+        );
     }
 }
 

@@ -1,10 +1,14 @@
 //! What every suite needs: fixtures, devices and comparison with a stated tolerance.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use medley::device::{DeviceChoice, open};
+use medley::progress::Progress;
+use medley::train::{Task, Trainer};
 use safetensors::{Dtype, SafeTensors};
 
 /// A file or folder of `tests/fixtures`, or of the folder `MEDLEY_FIXTURES` names: the same files
@@ -136,4 +140,26 @@ pub fn largest_difference(expected: &[f32], found: &[f32]) -> f32 {
     assert_eq!(expected.len(), found.len());
     let difference = |(a, b): (&f32, &f32)| if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() };
     expected.iter().zip(found).map(difference).fold(0.0, f32::max)
+}
+
+/// Waits for a turn at chance: it comes from one source for the whole process, so one test draws
+/// at a time.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Trains to the end; the loss of every step.
+pub fn finish<T: Task>(trainer: &mut Trainer<T>) -> Vec<f32> {
+    let mut losses = Vec::new();
+    while !trainer.is_finished() {
+        let mut note = |progress| {
+            if let Progress::Step { loss, .. } = progress {
+                losses.push(loss);
+            }
+            ControlFlow::Continue(())
+        };
+        pollster::block_on(trainer.epoch(&mut note)).expect("a step can be taken");
+    }
+    losses
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use image::{Rgb, RgbImage};
 use medley::checkpoint::Weights;
@@ -24,7 +24,7 @@ use medley::tokenizer::{Tokenizer, train};
 use medley::train::{CaptionTrainer, TrainConfig, learning_rate};
 use medley::vision::VisionConfig;
 use medley::{Error, Result};
-use medley_tests::device;
+use medley_tests::{device, finish, turn};
 use tempfile::TempDir;
 
 const ROUNDING: f32 = 1e-5;
@@ -50,8 +50,7 @@ struct Lesson {
 
 impl Lesson {
     fn new(dropout: f64) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
         let examples = PICTURES.iter().enumerate().map(|(index, (caption, color))| {
             let image = folder.path().join(format!("{index}.png"));
@@ -101,21 +100,6 @@ fn config() -> TrainConfig {
 /// Enough to tell the pictures apart, which six steps are not.
 fn learning() -> TrainConfig {
     TrainConfig { epochs: 100, learning_rate: 1e-2, warmup_steps: 10, weight_decay: 0.0, ..config() }
-}
-
-/// Trains to the end; returns the loss of every step.
-fn finish(trainer: &mut CaptionTrainer) -> Vec<f32> {
-    let mut losses = Vec::new();
-    while !trainer.is_finished() {
-        let mut note = |progress| {
-            if let Progress::Step { loss, .. } = progress {
-                losses.push(loss);
-            }
-            ControlFlow::Continue(())
-        };
-        pollster::block_on(trainer.epoch(&mut note)).unwrap();
-    }
-    losses
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {

@@ -32,6 +32,7 @@ pub(super) fn place(kind: Kind, path: &[String]) -> Place {
     let (name, copies) = match parts.as_slice() {
         ["vision", rest @ ..] => (format!("visual_encoder.{}", vision(rest)), vec![]),
         ["question", rest @ ..] => (format!("text_encoder.{}", text(rest)), vec![]),
+        ["answer", rest @ ..] if kind == Kind::Pretraining => (format!("answer_decoder.bert.{}", text(rest)), vec![]),
         ["answer", rest @ ..] => decoder(rest),
         ["text", rest @ ..] => match kind {
             Kind::Captioner => decoder(rest),

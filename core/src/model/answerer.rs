@@ -39,9 +39,24 @@ impl Answerer {
         &self.vision
     }
 
+    /// Both stacks.
+    pub fn responder(&self) -> Responder<'_> {
+        let writer = Writer { text: &self.answer, lm_head: &self.lm_head };
+        Responder { question: &self.question, writer }
+    }
+}
+
+/// A stack that reads questions beside an image, and one that writes answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Responder<'a> {
+    pub(super) question: &'a Med,
+    pub(super) writer: Writer<'a>,
+}
+
+impl<'a> Responder<'a> {
     /// The stack that reads questions.
-    pub fn question(&self) -> &Med {
-        &self.question
+    pub fn question(&self) -> &'a Med {
+        self.question
     }
 
     /// The question's states, the context of its answer.
@@ -56,7 +71,7 @@ impl Answerer {
     }
 
     /// The stack that writes answers.
-    pub fn writer(&self) -> Writer<'_> {
-        Writer { text: &self.answer, lm_head: &self.lm_head }
+    pub fn writer(&self) -> Writer<'a> {
+        self.writer
     }
 }

@@ -50,6 +50,10 @@ pub struct BlipConfig {
     /// Ids with a meaning to the model.
     #[config(default = "TokenIds::default()")]
     pub tokens: TokenIds,
+    /// Layers of the stack that writes answers: an answerer's has as many as its text stack if not
+    /// given, a pre-training model has one only if given.
+    #[config(default = "None")]
+    pub answer_layers: Option<usize>,
 }
 
 impl BlipConfig {
@@ -94,6 +98,11 @@ impl BlipConfig {
 
     /// The stack that writes answers, reading the question's states (`blip_vqa.py`).
     pub fn answer_writer(&self) -> TextConfig {
-        self.text.clone().with_context_size(self.text.hidden_size).with_causal(true).with_cross(CrossAttention::One)
+        self.text
+            .clone()
+            .with_num_layers(self.answer_layers.unwrap_or(self.text.num_layers))
+            .with_context_size(self.text.hidden_size)
+            .with_causal(true)
+            .with_cross(CrossAttention::One)
     }
 }

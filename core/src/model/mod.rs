@@ -9,7 +9,7 @@ mod pretraining;
 mod reasoner;
 
 pub use adopt::adopt;
-pub use answerer::Answerer;
+pub use answerer::{Answerer, Responder};
 pub use captioner::{Captioner, Writer};
 pub use config::{BlipConfig, Kind};
 pub use matcher::{Comparer, MatchHeads, Matcher, unit_length};
@@ -23,6 +23,7 @@ use crate::vision::VisionTransformer;
 
 /// A model of any kind.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process holds few of them")]
 pub enum Model {
     /// Writes captions.
     Captioner(Captioner),

@@ -3,17 +3,21 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::{BlipConfig, Comparer, MatchHeads, Matcher, Writer};
+use super::{BlipConfig, Comparer, MatchHeads, Matcher, Responder, Writer};
 use crate::text::{LmHead, Med};
 use crate::vision::VisionTransformer;
 
 /// Reads, matches and writes: encoder and decoder share all but self-attention.
+///
+/// Where the configuration gives it answer layers, it answers questions too: its text encoder
+/// reads them as it reads captions, and a stack of its own writes the answer from their states.
 #[derive(Module, Debug)]
 pub struct Pretraining {
     vision: VisionTransformer,
     text: Med,
     lm_head: LmHead,
     heads: MatchHeads,
+    answer: Option<Med>,
 }
 
 impl Pretraining {
@@ -24,6 +28,7 @@ impl Pretraining {
             text: reader.init(device),
             lm_head: reader.init_lm_head(device),
             heads: MatchHeads::new(config, device),
+            answer: config.answer_layers.map(|_| config.answer_writer().init(device)),
         }
     }
 
@@ -46,6 +51,12 @@ impl Pretraining {
     /// needs, and the heads. Its parameters keep their paths.
     pub fn to_matcher(&self) -> Matcher {
         Matcher::from_parts(self.vision.clone(), self.text.clone().without_causal(), self.heads.clone())
+    }
+
+    /// What answers questions, where there is something.
+    pub fn responder(&self) -> Option<Responder<'_>> {
+        let writer = Writer { text: self.answer.as_ref()?, lm_head: &self.lm_head };
+        Some(Responder { question: &self.text, writer })
     }
 
     /// The decoder.

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use super::{Caption, Pipeline};
 use crate::error::{Error, Result};
 use crate::generate::{GenerateConfig, generate, rank};
-use crate::model::{Answerer, Model};
+use crate::model::{Model, Responder};
 use crate::preprocess::pre_question;
 use crate::progress::{Progress, Report};
 use crate::text::Context;
+use crate::vision::VisionTransformer;
 
 /// Words of a question that are read.
 const MAX_WORDS: usize = 50;
@@ -38,17 +39,17 @@ pub type Answer = Caption;
 impl Pipeline {
     /// Whether the model can answer questions.
     pub fn can_answer(&self) -> bool {
-        self.answerer().is_ok()
+        self.responder().is_ok()
     }
 
-    fn answerer(&self) -> Result<&Answerer> {
-        match &self.model {
-            Model::Answerer(model) => Ok(model),
-            _ => {
-                Err(self
-                    .no_head("answering", "an answerer such as blip-vqa-base, blip-vqa-capfilt-large or model_vqa.pth"))
-            }
-        }
+    fn responder(&self) -> Result<(&VisionTransformer, Responder<'_>)> {
+        let responder = match &self.model {
+            Model::Answerer(model) => Some((model.vision(), model.responder())),
+            Model::Pretraining(model) => model.responder().map(|responder| (model.vision(), responder)),
+            _ => None,
+        };
+        let needed = "an answerer such as blip-vqa-base, blip-vqa-capfilt-large or model_vqa.pth";
+        responder.ok_or_else(|| self.no_head("answering", needed))
     }
 
     /// Answers a question about a picture, best answer first.
@@ -63,11 +64,11 @@ impl Pipeline {
         options: &AnswerOptions,
         report: &mut Report<'_>,
     ) -> Result<Vec<Answer>> {
-        let model = self.answerer()?;
+        let (vision, responder) = self.responder()?;
         let first = if options.cls_first { self.tokens.cls } else { self.tokens.encode };
         let question = self.read_texts(&[pre_question(question, MAX_WORDS)], first)?;
-        let image = Context::new(model.vision().forward(self.stack(&[pixels.to_vec()])));
-        let states = model.question_states(question.ids, question.hidden, &image);
+        let image = Context::new(vision.forward(self.stack(&[pixels.to_vec()])));
+        let states = responder.question_states(question.ids, question.hidden, &image);
         let context = Context::new(states);
         if options.choices.is_empty() {
             let mut on_token = |index: usize, ids: &[u32]| -> ControlFlow<()> {
@@ -75,7 +76,7 @@ impl Pipeline {
             };
             let prompt = [self.tokens.decode];
             let written =
-                generate(model.writer(), &context, &prompt, self.tokens, &options.generate, &mut on_token).await?;
+                generate(responder.writer(), &context, &prompt, self.tokens, &options.generate, &mut on_token).await?;
             return written.into_iter().flatten().map(|text| self.finish(text)).collect();
         }
         let mut rows = Vec::with_capacity(options.choices.len());
@@ -86,7 +87,7 @@ impl Pipeline {
             }
             rows.push(row);
         }
-        let ranked = rank(model.writer(), &context, &rows, options.rank_k, self.tokens).await?;
+        let ranked = rank(responder.writer(), &context, &rows, options.rank_k, self.tokens).await?;
         let answer = |choice: &crate::generate::RankedAnswer| {
             let tokens = rows[choice.index].len().saturating_sub(1).max(1) as f32;
             Answer {

@@ -126,10 +126,21 @@ impl Pipeline {
     /// The pipeline around a model of another kind that begins with this one's weights, and the
     /// paths of parameters it had none for; see [`adopt`].
     pub fn into_kind(self, kind: Kind) -> (Self, Vec<String>) {
-        if kind == self.config.kind {
+        let config = BlipConfig { kind, ..self.config.clone() };
+        self.into_shape(config)
+    }
+
+    /// The pipeline around a pre-training model that answers questions by this many layers, and
+    /// the paths of parameters that were not there before.
+    pub fn with_answer_layers(self, layers: usize) -> (Self, Vec<String>) {
+        let config = BlipConfig { answer_layers: Some(layers), ..self.config.clone() };
+        self.into_shape(config)
+    }
+
+    fn into_shape(self, config: BlipConfig) -> (Self, Vec<String>) {
+        if config == self.config {
             return (self, Vec::new());
         }
-        let config = BlipConfig { kind, ..self.config.clone() };
         let (model, fresh) = adopt(&self.model, &config, &self.device);
         (Self { config, model, ..self }, fresh)
     }

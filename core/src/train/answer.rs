@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 
 use super::rows::{Row, token_losses};
@@ -13,11 +13,12 @@ use super::trainer::{Step, Task, Trainer};
 use super::{TrainConfig, pictures};
 use crate::data::QuestionExample;
 use crate::error::Result;
-use crate::model::Answerer;
+use crate::model::{Answerer, Responder};
 use crate::preprocess::{Augment, Preprocessor, pre_question};
 use crate::readback::read;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::{Tokenizer, pad};
+use crate::vision::VisionTransformer;
 
 /// Words of a question that are read.
 const MAX_WORDS: usize = 50;
@@ -32,10 +33,15 @@ struct Asked {
 }
 
 /// Photographs, questions and answers.
-pub struct AnswerTask {
+pub(super) struct Questions {
     preprocessor: Preprocessor,
     tokens: TokenIds,
     asked: Vec<Asked>,
+}
+
+/// The task of an answerer: questions alone.
+pub struct AnswerTask {
+    questions: Questions,
 }
 
 /// An answerer in training.
@@ -53,6 +59,22 @@ impl AnswerTrainer {
         preprocessor: Preprocessor,
         examples: &[QuestionExample],
         config: TrainConfig,
+    ) -> Result<Self> {
+        let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        let questions = Questions::new(model.responder(), tokenizer, tokens, preprocessor, examples, &config)?;
+        Self::of(AnswerTask { questions }, model, config)
+    }
+}
+
+impl Questions {
+    /// Questions as tokens; those without an answer are left out.
+    pub fn new(
+        model: Responder<'_>,
+        tokenizer: &Tokenizer,
+        tokens: TokenIds,
+        preprocessor: Preprocessor,
+        examples: &[QuestionExample],
+        config: &TrainConfig,
     ) -> Result<Self> {
         let mut asked = Vec::with_capacity(examples.len());
         for example in examples {
@@ -73,46 +95,39 @@ impl AnswerTrainer {
                 answers: counted.into_iter().map(row).collect::<Result<_>>()?,
             });
         }
-        let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
-        Self::of(AnswerTask { preprocessor, tokens, asked }, model, config)
+        Ok(Self { preprocessor, tokens, asked })
     }
-}
 
-impl Task for AnswerTask {
-    type Model = Answerer;
-
-    fn num_examples(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         self.asked.len()
     }
 
-    async fn learn(&mut self, model: &Answerer, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, ref mut draws, .. } = step;
-        let seeds: Vec<u64> = examples.iter().map(|_| draws.random()).collect();
-        let part = examples.len().div_ceil(config.accumulate);
-        let mut accumulator = GradientsAccumulator::new();
-        let mut total = 0.0;
-        for (part, seeds) in examples.chunks(part).zip(seeds.chunks(part)) {
-            let asked: Vec<&Asked> = part.iter().map(|place| &self.asked[*place]).collect();
-            let paths = asked.iter().map(|asked| asked.image.as_path());
-            let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
-            let augment = config.distortion(Augment::default());
-            let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
-            let loss = self.loss(model, pixels, &asked, config.label_smoothing) / examples.len() as f64;
-            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-            total += read(loss.inner()).await?[0];
-        }
-        Ok((total, accumulator.grads()))
+    /// The sum over all answers to these questions of what writing each costs, times its share of
+    /// people, `[1]`; the photographs are distorted by these seeds.
+    pub fn loss(
+        &self,
+        vision: &VisionTransformer,
+        responder: Responder<'_>,
+        places: &[usize],
+        seeds: &[u64],
+        config: &TrainConfig,
+        device: &Device,
+    ) -> Result<Tensor<1>> {
+        let asked: Vec<&Asked> = places.iter().map(|place| &self.asked[*place]).collect();
+        let paths = asked.iter().map(|asked| asked.image.as_path());
+        let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
+        let augment = config.distortion(Augment::default());
+        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
+        let image = Context::new(vision.forward(pixels));
+        Ok(self.written_loss(responder, &image, &asked, config.label_smoothing))
     }
-}
 
-impl AnswerTask {
-    /// The sum over all answers of what writing each costs, times its share of people, `[1]`.
-    fn loss(&self, model: &Answerer, pixels: Tensor<4>, asked: &[&Asked], smoothing: f64) -> Tensor<1> {
-        let device = pixels.device();
-        let image = Context::new(model.vision().forward(pixels));
+    fn written_loss(&self, responder: Responder<'_>, image: &Context, asked: &[&Asked], smoothing: f64) -> Tensor<1> {
+        let device = image.states.device();
         let questions: Vec<Vec<u32>> = asked.iter().map(|asked| asked.question.clone()).collect();
         let questions = pad(&questions, self.tokens.pad, &device);
-        let states = model.question_states(questions.ids, questions.hidden.clone(), &image);
+        let states = responder.question_states(questions.ids, questions.hidden.clone(), image);
 
         // Questions have different numbers of answers: each answer reads a copy of its question.
         let places = asked.iter().zip(0..).flat_map(|(asked, place)| asked.answers.iter().map(move |_| place));
@@ -124,9 +139,32 @@ impl AnswerTask {
         };
         let answers: Vec<&(Vec<u32>, f32)> = asked.iter().flat_map(|asked| &asked.answers).collect();
         let rows: Vec<Row> = answers.iter().map(|(ids, _)| Row { ids, given: 1 }).collect();
-        let losses = token_losses(model.writer(), &rows, &context, self.tokens, smoothing);
+        let losses = token_losses(responder.writer(), &rows, &context, self.tokens, smoothing);
         let shares = answers.iter().flat_map(|(ids, share)| std::iter::repeat_n(*share, ids.len() - 1));
         let shares: Vec<f32> = shares.collect();
         (losses * Tensor::from_data(TensorData::from(shares.as_slice()), &device)).sum()
+    }
+}
+
+impl Task for AnswerTask {
+    type Model = Answerer;
+
+    fn num_examples(&self) -> usize {
+        self.questions.len()
+    }
+
+    async fn learn(&mut self, model: &Answerer, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, ref mut draws, .. } = step;
+        let seeds: Vec<u64> = examples.iter().map(|_| draws.random()).collect();
+        let part = examples.len().div_ceil(config.accumulate);
+        let mut accumulator = GradientsAccumulator::new();
+        let mut total = 0.0;
+        for (part, seeds) in examples.chunks(part).zip(seeds.chunks(part)) {
+            let loss = self.questions.loss(model.vision(), model.responder(), part, seeds, config, device)?;
+            let loss = loss / examples.len() as f64;
+            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+            total += read(loss.inner()).await?[0];
+        }
+        Ok((total, accumulator.grads()))
     }
 }

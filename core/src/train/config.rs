@@ -56,6 +56,9 @@ pub struct TrainConfig {
     pub max_tokens: usize,
     /// Decides shuffling, crops, drawn captions and dropout.
     pub seed: u64,
+    /// Questions in a step of pre-training, where it has some.
+    #[serde(default)]
+    pub questions_per_step: usize,
     /// Twin, queue and negatives, where pictures and texts are compared.
     #[serde(default)]
     pub contrast: ContrastConfig,
@@ -87,6 +90,7 @@ impl Default for TrainConfig {
             prompt: "a picture of ".to_owned(),
             max_tokens: 40,
             seed: 0,
+            questions_per_step: 16,
             contrast: ContrastConfig::default(),
         }
     }

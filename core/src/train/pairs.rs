@@ -8,15 +8,17 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::index::sample;
 
+use super::answer::Questions;
 use super::contrast::{Contrast, Pairs};
 use super::rows::{Row, Sample, token_losses, tokenize};
 use super::trainer::{Step, Task, Trainer};
 use super::{TrainConfig, pictures};
 use crate::checkpoint::{NamedTensor, Weights};
-use crate::data::CaptionExample;
-use crate::error::Result;
-use crate::model::{Comparer, Matcher, Pretraining, Writer};
+use crate::data::{CaptionExample, QuestionExample};
+use crate::error::{Error, Result};
+use crate::model::{Comparer, Matcher, Pretraining, Responder, Writer};
 use crate::preprocess::{Augment, Preprocessor};
 use crate::progress::Report;
 use crate::readback::read;
@@ -32,6 +34,8 @@ pub trait LearnsPairs: Module {
     fn comparer(&self) -> Comparer<'_>;
     /// What writes, where the model does.
     fn writer(&self) -> Option<Writer<'_>>;
+    /// What answers questions, where the model does.
+    fn responder(&self) -> Option<Responder<'_>>;
     /// What its momentum twin is a copy of.
     fn to_twin(&self) -> Matcher;
     /// How its training pictures are distorted.
@@ -49,6 +53,10 @@ impl LearnsPairs for Pretraining {
 
     fn writer(&self) -> Option<Writer<'_>> {
         Some(self.writer())
+    }
+
+    fn responder(&self) -> Option<Responder<'_>> {
+        self.responder()
     }
 
     fn to_twin(&self) -> Matcher {
@@ -73,6 +81,10 @@ impl LearnsPairs for Matcher {
         None
     }
 
+    fn responder(&self) -> Option<Responder<'_>> {
+        None
+    }
+
     fn to_twin(&self) -> Matcher {
         self.clone()
     }
@@ -88,6 +100,7 @@ pub struct PairTask<M> {
     tokens: TokenIds,
     embed: usize,
     samples: Vec<Sample>,
+    questions: Option<Questions>,
     /// Begun with the first step, when the model is known, or where a saved run ended.
     contrast: Option<Contrast>,
     model: std::marker::PhantomData<M>,
@@ -117,10 +130,30 @@ impl<M: LearnsPairs> PairTrainer<M> {
             tokens,
             embed: model.comparer().embed_size(),
             samples: tokenize(examples, tokenizer, tokens, &config)?,
+            questions: None,
             contrast: None,
             model: std::marker::PhantomData,
         };
         Self::of(task, model, config)
+    }
+
+    /// Answers questions too: some in every step, drawn at random, from the same image encoder.
+    ///
+    /// # Errors
+    /// [`Error::NoHead`] for a model that does not answer, [`Error::TooFewExamples`] without a
+    /// question that has an answer, and what the tokenizer gives.
+    pub fn with_questions(mut self, tokenizer: &Tokenizer, examples: &[QuestionExample]) -> Result<Self> {
+        let (tokens, preprocessor) = (self.task.tokens, self.task.preprocessor.clone());
+        let Some(responder) = self.model.responder() else {
+            let (task, found) = ("answering", "model without answer layers".to_owned());
+            return Err(Error::NoHead { task, found, needed: "a pre-training model that has them" });
+        };
+        let questions = Questions::new(responder, tokenizer, tokens, preprocessor, examples, &self.config)?;
+        if questions.len() == 0 {
+            return Err(Error::TooFewExamples { found: 0, least: 1 });
+        }
+        self.task.questions = Some(questions);
+        Ok(self)
     }
 }
 
@@ -158,6 +191,13 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         let mut loss = itc + itm;
         if let Some(writer) = model.writer() {
             loss = loss + self.written_loss(writer, &texts, &Context::new(image_embeds), config);
+        }
+        if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
+            let number = config.questions_per_step.clamp(1, questions.len());
+            let places = sample(draws, questions.len(), number).into_vec();
+            let seeds: Vec<u64> = places.iter().map(|_| draws.random()).collect();
+            let answered = questions.loss(model.vision(), responder, &places, &seeds, config, step.device)?;
+            loss = loss + answered / number as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);
         Ok((read(loss.inner()).await?[0], grads))

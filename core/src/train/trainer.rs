@@ -90,7 +90,7 @@ pub struct Trainer<T: Task> {
     pub(super) task: T,
     pub(super) device: Device,
     sizes: TrainSizes,
-    model: T::Model,
+    pub(super) model: T::Model,
     optimizer: Optimizer,
     run: Run,
 }

@@ -31,7 +31,7 @@ enum Task {
     Vqa(Box<vqa::Arguments>),
     /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
     #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
-    Pretrain(Box<pairs::Arguments>),
+    Pretrain(Box<pairs::PretrainArguments>),
 }
 
 /// Runs the task.

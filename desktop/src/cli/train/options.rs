@@ -1,6 +1,6 @@
 //! What every training task is told on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -10,7 +10,7 @@ use medley::train::TrainConfig;
 use crate::cli::model::{DeviceArguments, ModelArguments};
 
 /// Share of the pictures scored on where the data has no splits.
-const HELD_OUT: f64 = 0.1;
+pub const HELD_OUT: f64 = 0.1;
 
 /// Captioned pictures.
 #[derive(Args)]
@@ -173,17 +173,23 @@ impl CaptionData {
     }
 }
 
+/// Questions to learn from: refused where none has an answer.
+pub fn read_answered(data: &Path, annotations: Option<&Path>, images: Option<&Path>) -> Result<QuestionSet> {
+    let set = read_questions(data, annotations, images)?;
+    if set.examples.iter().all(|example| example.answers.is_empty()) {
+        let data = data.display();
+        bail!(
+            "{data} has no answers to learn from; VQA v2 keeps them in a file of their own: name it with --annotations"
+        );
+    }
+    Ok(set)
+}
+
 impl QuestionData {
     /// The training and the validation questions, never about the same picture.
     pub fn read(&self, run: &RunArguments) -> Result<(QuestionSet, QuestionSet)> {
         let images = self.images.as_deref();
-        let all = read_questions(&self.data, self.annotations.as_deref(), images)?;
-        if all.examples.iter().all(|example| example.answers.is_empty()) {
-            let data = self.data.display();
-            bail!(
-                "{data} has no answers to learn from; VQA v2 keeps them in a file of their own: name it with --annotations"
-            );
-        }
+        let all = read_answered(&self.data, self.annotations.as_deref(), images)?;
         let (train, mut val) = match &self.val_data {
             Some(val) => (all, read_questions(val, self.val_annotations.as_deref(), images)?),
             None => hold_out_questions(all, HELD_OUT, run.seed),

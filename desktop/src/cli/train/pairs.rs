@@ -1,17 +1,19 @@
 //! `medley train retrieval` and `medley train pretrain`.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use medley::Pipeline;
-use medley::data::CaptionExample;
+use medley::data::{CaptionExample, QuestionSet, hold_out_questions};
 use medley::model::{Kind, Matcher, Model, Pretraining};
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 use serde_json::Value;
 
 use super::caption::texts;
-use super::options::{CaptionData, RunArguments};
+use super::options::{CaptionData, HELD_OUT, RunArguments, read_answered};
 use super::run::{Run, Score, Scorer, prepare};
-use super::start::start;
+use super::start::{describe, start};
 use crate::cli::interrupt;
 use crate::cli::progress::Bar;
 use crate::cli::scores::retrieval_score;
@@ -31,6 +33,9 @@ Examples:
   A small model of one's own, its image encoder from ImageNet:
     medley train pretrain --new --vision vit_tiny_patch16_224.safetensors --data dataset_flickr8k.json --images images \\
       --lr 3e-4 --queue 4096 --out run
+  The same model answers questions too:
+    medley train pretrain --model run/best.safetensors --data dataset_flickr8k.json --images images --lr 3e-4 \
+      --questions questions.json --annotations annotations.json --question-images coco --out run-2
   Go on after Ctrl-C or a power cut:
     medley train pretrain --data dataset_flickr8k.json --images images --out run --resume";
 
@@ -55,6 +60,40 @@ pub struct Arguments {
     eval_k: usize,
 }
 
+/// Questions beside the pairs of pre-training.
+#[derive(Args)]
+pub struct PretrainArguments {
+    #[command(flatten)]
+    pairs: Arguments,
+    /// Learn to answer too: VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// VQA v2's annotations JSON, which holds the answers
+    #[arg(long, value_name = "FILE", requires = "questions")]
+    annotations: Option<PathBuf>,
+    /// Folder with the questions' pictures
+    #[arg(long, value_name = "DIR", requires = "questions")]
+    question_images: Option<PathBuf>,
+    /// Questions in a step
+    #[arg(long, default_value_t = TrainConfig::default().questions_per_step, value_name = "N")]
+    questions_per_step: usize,
+    /// Layers of the stack that writes answers, where the model has none yet
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    answer_layers: usize,
+}
+
+impl PretrainArguments {
+    /// The questions to learn from; a tenth of their pictures is left for scoring.
+    fn read(&self) -> Result<Option<QuestionSet>> {
+        let Some(path) = &self.questions else { return Ok(None) };
+        let read = read_answered(path, self.annotations.as_deref(), self.question_images.as_deref())?;
+        let (train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
+        train.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
+        eprintln!("{} questions to learn from, {} held out", train.examples.len(), val.examples.len());
+        Ok(Some(train))
+    }
+}
+
 impl Arguments {
     fn config(&self, contrast: ContrastConfig) -> TrainConfig {
         let contrast = ContrastConfig { queue: self.queue, momentum: self.momentum, alpha: self.alpha, ..contrast };
@@ -68,41 +107,63 @@ pub async fn retrieval(arguments: Arguments) -> Result<u8> {
         Model::Matcher(model) => Some(model.clone()),
         _ => None,
     };
-    run::<Matcher>(arguments, Kind::Matcher, ContrastConfig::retrieval(), matcher).await
+    let config = arguments.config(ContrastConfig::retrieval());
+    run::<Matcher>(arguments, Kind::Matcher, config, None, matcher).await
 }
 
 /// Trains a pre-training model.
-pub async fn pretrain(arguments: Arguments) -> Result<u8> {
+pub async fn pretrain(arguments: PretrainArguments) -> Result<u8> {
     let pretraining = |model: &Model| match model {
         Model::Pretraining(model) => Some(model.clone()),
         _ => None,
     };
-    run::<Pretraining>(arguments, Kind::Pretraining, ContrastConfig::default(), pretraining).await
+    let questions = arguments.read()?.map(|set| Asked { set, layers: arguments.answer_layers });
+    let config = arguments.pairs.config(ContrastConfig::default());
+    let config = TrainConfig { questions_per_step: arguments.questions_per_step, ..config };
+    run::<Pretraining>(arguments.pairs, Kind::Pretraining, config, questions, pretraining).await
+}
+
+/// Questions to learn from, and how many layers are to answer them.
+struct Asked {
+    set: QuestionSet,
+    layers: usize,
 }
 
 async fn run<M: LearnsPairs + Into<Model>>(
     arguments: Arguments,
     kind: Kind,
-    contrast: ContrastConfig,
+    config: TrainConfig,
+    questions: Option<Asked>,
     of: impl Fn(&Model) -> Option<M>,
 ) -> Result<u8> {
     interrupt::listen();
     let (train, val) = arguments.data.read(&arguments.run)?;
     let device = arguments.run.device.open().await?;
     prepare(&arguments.run)?;
-    let mut pipeline = start(&arguments.run, kind, texts(&train), &device)?;
+    let asked = questions.iter().flat_map(|questions| &questions.set.examples);
+    let asked = asked.flat_map(|example| std::iter::once(&example.question).chain(&example.answers));
+    let texts = texts(&train).chain(asked.map(String::as_str));
+    let mut pipeline = start(&arguments.run, kind, texts, &device)?;
     pipeline.set_prompt("");
+    if let (Some(questions), None) = (&questions, pipeline.config().answer_layers) {
+        let fresh;
+        (pipeline, fresh) = pipeline.with_answer_layers(questions.layers);
+        eprintln!("it learns to answer: {}", describe(&fresh));
+    }
     let Some(model) = of(pipeline.model()) else {
         bail!("--model is a {}, and a {} is needed", pipeline.config().kind.name(), kind.name());
     };
-    let trainer = PairTrainer::<M>::new(
+    let mut trainer = PairTrainer::<M>::new(
         model,
         pipeline.tokenizer(),
         pipeline.tokens(),
         pipeline.inputs().pixels.clone(),
         &train.examples,
-        arguments.config(contrast),
+        config,
     )?;
+    if let Some(questions) = &questions {
+        trainer = trainer.with_questions(pipeline.tokenizer(), &questions.set.examples)?;
+    }
     let scorer = Recall { candidates: arguments.eval_k };
     Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&device).await
 }

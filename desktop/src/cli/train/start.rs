@@ -42,7 +42,7 @@ pub fn start<'a>(
 }
 
 /// What a model begins without, in a few words.
-fn describe(fresh: &[String]) -> String {
+pub fn describe(fresh: &[String]) -> String {
     const SHOWN: usize = 4;
     let mut parts: Vec<String> =
         fresh.iter().map(|path| path.rsplit_once('.').map_or(path.clone(), |(part, _)| part.to_owned())).collect();
