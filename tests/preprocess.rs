@@ -272,6 +272,14 @@ fn other_files_are_unknown_images() {
     }
 }
 
+#[test]
+fn a_format_without_a_decoder_is_named() {
+    for (brand, name) in [("avif", "AVIF"), ("heic", "HEIC")] {
+        let refused = decode(format!("\0\0\0\x1cftyp{brand}\0\0\0\0").as_bytes(), Alpha::Drop, LIMIT);
+        assert!(matches!(refused, Err(Error::UnreadFormat { format }) if format == name));
+    }
+}
+
 /// Without its end marker a JPEG is incomplete, even if that is all it lacks; Pillow refuses it, too.
 #[test]
 fn truncated_jpeg_is_an_error() {

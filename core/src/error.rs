@@ -25,6 +25,12 @@ pub enum Error {
     /// The bytes of an image are in no format this build decodes.
     #[error("not an image in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
     UnknownImage,
+    /// A picture in a format without a decoder that could travel with us.
+    #[error("{format} pictures cannot be read: save it as JPEG or PNG")]
+    UnreadFormat {
+        /// Its name.
+        format: &'static str,
+    },
     /// The bytes begin like an image but cannot be decoded.
     #[error("image is broken")]
     BrokenImage {

@@ -66,8 +66,21 @@ fn format(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::EmptyFile);
     }
+    if let Some(format) = unread(bytes) {
+        return Err(Error::UnreadFormat { format });
+    }
     let format = image::guess_format(bytes).ok();
     format.filter(ImageFormat::reading_enabled).ok_or(Error::UnknownImage)
+}
+
+/// The name of a format that telephones and the web use and whose decoders are C libraries: the
+/// brand of a file in boxes (ISO 14496-12).
+fn unread(bytes: &[u8]) -> Option<&'static str> {
+    match (bytes.get(4..8)?, bytes.get(8..12)?) {
+        (b"ftyp", b"avif" | b"avis") => Some("AVIF"),
+        (b"ftyp", b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1") => Some("HEIC"),
+        _ => None,
+    }
 }
 
 /// Reads the header.
