@@ -38,19 +38,6 @@ pub enum Model {
 }
 
 impl Model {
-    /// Builds a model of the configured kind with fresh weights.
-    pub fn init(config: &BlipConfig, device: &Device) -> Self {
-        match config.kind {
-            Kind::Captioner => Self::Captioner(Captioner::new(config, device)),
-            Kind::Matcher => Self::Matcher(Matcher::new(config, device)),
-            Kind::Answerer => Self::Answerer(Answerer::new(config, device)),
-            Kind::Reasoner => Self::Reasoner(Reasoner::new(config, device)),
-            Kind::Pretraining => Self::Pretraining(Pretraining::new(config, device)),
-        }
-    }
-}
-
-impl Model {
     /// The image encoder.
     pub fn vision(&self) -> &VisionTransformer {
         crate::with_model!(self, model => model.vision())
@@ -62,31 +49,56 @@ impl Model {
     }
 }
 
-macro_rules! from_head {
-    ($($head:ident),*) => {$(
-        impl From<$head> for Model {
-            fn from(head: $head) -> Self {
-                Self::$head(head)
+/// A model of one kind, known to be of it.
+pub trait Head: Module + Into<Model> {
+    /// The kind.
+    const KIND: Kind;
+
+    /// The model, where it is of this kind.
+    fn of(model: Model) -> Option<Self>;
+}
+
+macro_rules! heads {
+    ($($head:ident),*) => {
+        impl Model {
+            /// Builds a model of the configured kind with fresh weights.
+            pub fn init(config: &BlipConfig, device: &Device) -> Self {
+                match config.kind {
+                    $(Kind::$head => Self::$head($head::new(config, device)),)*
+                }
+            }
+
+            /// The same weights in modules with this configuration's dropout and drop path.
+            pub(crate) fn with_dropout_of(self, config: &BlipConfig, device: &Device) -> Self {
+                match (self, Self::init(config, device)) {
+                    $((Self::$head(old), Self::$head(new)) => new.load_record(old.into_record()).into(),)*
+                    _ => unreachable!("both are of the configured kind"),
+                }
             }
         }
-    )*};
+
+        $(
+            impl From<$head> for Model {
+                fn from(head: $head) -> Self {
+                    Self::$head(head)
+                }
+            }
+
+            impl Head for $head {
+                const KIND: Kind = Kind::$head;
+
+                fn of(model: Model) -> Option<Self> {
+                    match model {
+                        Model::$head(head) => Some(head),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
 }
 
-from_head!(Captioner, Matcher, Answerer, Reasoner, Pretraining);
-
-impl Model {
-    /// The same weights in modules with this configuration's dropout and drop path.
-    pub(crate) fn with_dropout_of(self, config: &BlipConfig, device: &Device) -> Self {
-        match (self, Self::init(config, device)) {
-            (Self::Captioner(old), Self::Captioner(new)) => new.load_record(old.into_record()).into(),
-            (Self::Matcher(old), Self::Matcher(new)) => new.load_record(old.into_record()).into(),
-            (Self::Answerer(old), Self::Answerer(new)) => new.load_record(old.into_record()).into(),
-            (Self::Reasoner(old), Self::Reasoner(new)) => new.load_record(old.into_record()).into(),
-            (Self::Pretraining(old), Self::Pretraining(new)) => new.load_record(old.into_record()).into(),
-            _ => unreachable!("both are of the configured kind"),
-        }
-    }
-}
+heads!(Captioner, Matcher, Answerer, Reasoner, Pretraining);
 
 /// Runs an expression on whichever module a [`Model`] holds.
 #[macro_export]
