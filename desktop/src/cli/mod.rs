@@ -5,6 +5,7 @@ mod bench;
 mod capfilt;
 mod caption;
 mod convert;
+mod data;
 mod eval;
 mod generate;
 mod inputs;

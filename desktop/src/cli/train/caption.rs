@@ -1,19 +1,18 @@
 //! `medley train caption`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use medley::Pipeline;
 use medley::data::{CaptionExample, CaptionSet};
 use medley::eval::CiderReward;
-use medley::model::{Kind, Model};
+use medley::model::Captioner;
 use medley::tokenizer::Tokenizer;
 use medley::train::{CaptionTask, CaptionTrainer, Reward, TrainConfig};
 use serde_json::{Map, json};
 
 use super::options::{CaptionData, RunArguments};
-use super::run::{Run, Score, Scorer, prepare};
-use super::start::start;
-use crate::cli::interrupt;
+use super::run::{Run, Score, Scorer};
+use super::start::{Start, start};
 use crate::cli::progress::Bar;
 use crate::cli::scores::score;
 
@@ -56,11 +55,8 @@ pub struct Arguments {
 
 /// Trains a captioner.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    interrupt::listen();
     let (train, val) = arguments.data.read(&arguments.run)?;
-    let device = arguments.run.device.open().await?;
-    prepare(&arguments.run)?;
-    let mut pipeline = start(&arguments.run, Kind::Captioner, texts(&train), &device)?;
+    let Start { device, mut pipeline, model } = start::<Captioner>(&arguments.run, texts(&train)).await?;
     if let Some(prompt) = &arguments.prompt {
         pipeline.set_prompt(prompt);
     }
@@ -71,9 +67,6 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         feature_memory_mb: arguments.feature_memory,
         prompt: pipeline.inputs().prompt.clone(),
         ..arguments.run.config()
-    };
-    let Model::Captioner(model) = pipeline.model().clone() else {
-        bail!("{} is a {}, and captioning is learned by a captioner", "--model", pipeline.config().kind.name());
     };
     let mut trainer = CaptionTrainer::new(
         model,

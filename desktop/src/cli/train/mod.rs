@@ -11,6 +11,8 @@ mod vqa;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::interrupt;
+
 /// What to learn.
 #[derive(Args)]
 pub struct Arguments {
@@ -36,6 +38,7 @@ enum Task {
 
 /// Runs the task.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    interrupt::listen();
     match arguments.task {
         Task::Caption(arguments) => caption::run(*arguments).await,
         Task::Retrieval(arguments) => pairs::retrieval(*arguments).await,

@@ -1,12 +1,13 @@
 //! What every training task is told on the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use medley::data::{CaptionSet, QuestionSet, has_splits, hold_out, hold_out_questions, read_captions, read_questions};
+use medley::data::{CaptionSet, QuestionSet, hold_out, hold_out_questions};
 use medley::train::TrainConfig;
 
+use crate::cli::data::{CaptionFiles, QuestionFiles};
 use crate::cli::model::{DeviceArguments, ModelArguments};
 
 /// Share of the pictures scored on where the data has no splits.
@@ -15,12 +16,8 @@ pub const HELD_OUT: f64 = 0.1;
 /// Captioned pictures.
 #[derive(Args)]
 pub struct CaptionData {
-    /// Karpathy-split JSON, COCO captions JSON, BLIP pair JSON, metadata.jsonl, or a folder of pictures with .txt files
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
-    /// Folder the picture names in the data are relative to
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
+    #[command(flatten)]
+    files: CaptionFiles,
     /// Split to learn from
     #[arg(long, default_value = "train", value_name = "NAME")]
     train_split: String,
@@ -32,15 +29,8 @@ pub struct CaptionData {
 /// Questions about pictures.
 #[derive(Args)]
 pub struct QuestionData {
-    /// VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
-    /// VQA v2's annotations JSON, which holds the answers
-    #[arg(long, value_name = "FILE")]
-    annotations: Option<PathBuf>,
-    /// Folder with the pictures
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
+    #[command(flatten)]
+    files: QuestionFiles,
     /// Questions to score on, in a file of their own; a tenth of the pictures is held out otherwise
     #[arg(long, value_name = "FILE")]
     val_data: Option<PathBuf>,
@@ -124,7 +114,7 @@ pub struct RunArguments {
     pub seed: u64,
     /// Pictures, or questions, to score at most; 0 for all
     #[arg(long, default_value_t = 0)]
-    pub eval_images: usize,
+    eval_images: usize,
     /// Score after every so many epochs, and after the last
     #[arg(long, default_value_t = 1)]
     pub eval_every: usize,
@@ -151,55 +141,36 @@ impl RunArguments {
             ..TrainConfig::default()
         }
     }
+
+    /// Leaves as many examples as are to be scored.
+    fn limit<E>(&self, val: &mut Vec<E>) {
+        if self.eval_images > 0 {
+            val.truncate(self.eval_images);
+        }
+    }
 }
 
 impl CaptionData {
     /// The training and the validation pictures; of data without splits a tenth is held out.
     pub fn read(&self, run: &RunArguments) -> Result<(CaptionSet, CaptionSet)> {
-        let (data, images) = (&self.data, self.images.as_deref());
-        let (train, mut val) = if has_splits(data)? {
-            let read = |split: &str| read_captions(data, images, Some(split));
-            (read(&self.train_split)?, read(&self.val_split)?)
-        } else {
-            hold_out(read_captions(data, images, None)?, HELD_OUT, run.seed)
+        let (train, mut val) = match self.files.has_splits()? {
+            true => (self.files.read(Some(&self.train_split))?, self.files.read(Some(&self.val_split))?),
+            false => hold_out(self.files.read(None)?, HELD_OUT, run.seed),
         };
-        for warning in train.warnings.iter().chain(&val.warnings) {
-            eprintln!("medley: {warning}");
-        }
-        if run.eval_images > 0 {
-            val.examples.truncate(run.eval_images);
-        }
+        run.limit(&mut val.examples);
         Ok((train, val))
     }
-}
-
-/// Questions to learn from: refused where none has an answer.
-pub fn read_answered(data: &Path, annotations: Option<&Path>, images: Option<&Path>) -> Result<QuestionSet> {
-    let set = read_questions(data, annotations, images)?;
-    if set.examples.iter().all(|example| example.answers.is_empty()) {
-        let data = data.display();
-        bail!(
-            "{data} has no answers to learn from; VQA v2 keeps them in a file of their own: name it with --annotations"
-        );
-    }
-    Ok(set)
 }
 
 impl QuestionData {
     /// The training and the validation questions, never about the same picture.
     pub fn read(&self, run: &RunArguments) -> Result<(QuestionSet, QuestionSet)> {
-        let images = self.images.as_deref();
-        let all = read_answered(&self.data, self.annotations.as_deref(), images)?;
+        let all = self.files.read_answered()?;
         let (train, mut val) = match &self.val_data {
-            Some(val) => (all, read_questions(val, self.val_annotations.as_deref(), images)?),
+            Some(val) => (all, self.files.read_also(val, self.val_annotations.as_deref())?),
             None => hold_out_questions(all, HELD_OUT, run.seed),
         };
-        for warning in train.warnings.iter().chain(&val.warnings) {
-            eprintln!("medley: {warning}");
-        }
-        if run.eval_images > 0 {
-            val.examples.truncate(run.eval_images);
-        }
+        run.limit(&mut val.examples);
         Ok((train, val))
     }
 }

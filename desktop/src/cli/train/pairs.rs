@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use medley::Pipeline;
 use medley::data::{CaptionExample, QuestionSet, hold_out_questions};
-use medley::model::{Kind, Matcher, Model, Pretraining};
+use medley::model::{Head, Matcher, Pretraining};
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
-use serde_json::Value;
 
 use super::caption::texts;
-use super::options::{CaptionData, HELD_OUT, RunArguments, read_answered};
-use super::run::{Run, Score, Scorer, prepare};
-use super::start::{describe, start};
-use crate::cli::interrupt;
+use super::options::{CaptionData, HELD_OUT, RunArguments};
+use super::run::{Run, Score, Scorer, fields};
+use super::start::{Start, describe, start};
+use crate::cli::data::read_answered;
 use crate::cli::progress::Bar;
 use crate::cli::scores::retrieval_score;
 
@@ -88,7 +87,6 @@ impl PretrainArguments {
         let Some(path) = &self.questions else { return Ok(None) };
         let read = read_answered(path, self.annotations.as_deref(), self.question_images.as_deref())?;
         let (train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
-        train.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
         eprintln!("{} questions to learn from, {} held out", train.examples.len(), val.examples.len());
         Ok(Some(train))
     }
@@ -103,24 +101,16 @@ impl Arguments {
 
 /// Trains a matcher.
 pub async fn retrieval(arguments: Arguments) -> Result<u8> {
-    let matcher = |model: &Model| match model {
-        Model::Matcher(model) => Some(model.clone()),
-        _ => None,
-    };
     let config = arguments.config(ContrastConfig::retrieval());
-    run::<Matcher>(arguments, Kind::Matcher, config, None, matcher).await
+    run::<Matcher>(arguments, config, None).await
 }
 
 /// Trains a pre-training model.
 pub async fn pretrain(arguments: PretrainArguments) -> Result<u8> {
-    let pretraining = |model: &Model| match model {
-        Model::Pretraining(model) => Some(model.clone()),
-        _ => None,
-    };
     let questions = arguments.read()?.map(|set| Asked { set, layers: arguments.answer_layers });
     let config = arguments.pairs.config(ContrastConfig::default());
     let config = TrainConfig { questions_per_step: arguments.questions_per_step, ..config };
-    run::<Pretraining>(arguments.pairs, Kind::Pretraining, config, questions, pretraining).await
+    run::<Pretraining>(arguments.pairs, config, questions).await
 }
 
 /// Questions to learn from, and how many layers are to answer them.
@@ -129,30 +119,19 @@ struct Asked {
     layers: usize,
 }
 
-async fn run<M: LearnsPairs + Into<Model>>(
-    arguments: Arguments,
-    kind: Kind,
-    config: TrainConfig,
-    questions: Option<Asked>,
-    of: impl Fn(&Model) -> Option<M>,
-) -> Result<u8> {
-    interrupt::listen();
+async fn run<M: LearnsPairs + Head>(arguments: Arguments, config: TrainConfig, asked: Option<Asked>) -> Result<u8> {
     let (train, val) = arguments.data.read(&arguments.run)?;
-    let device = arguments.run.device.open().await?;
-    prepare(&arguments.run)?;
-    let asked = questions.iter().flat_map(|questions| &questions.set.examples);
-    let asked = asked.flat_map(|example| std::iter::once(&example.question).chain(&example.answers));
-    let texts = texts(&train).chain(asked.map(String::as_str));
-    let mut pipeline = start(&arguments.run, kind, texts, &device)?;
+    let questions = asked.iter().flat_map(|asked| &asked.set.examples);
+    let questions = questions.flat_map(|example| std::iter::once(&example.question).chain(&example.answers));
+    let texts = texts(&train).chain(questions.map(String::as_str));
+    let Start { device, mut pipeline, mut model } = start::<M>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    if let (Some(questions), None) = (&questions, pipeline.config().answer_layers) {
+    if let (Some(asked), None) = (&asked, pipeline.config().answer_layers) {
         let fresh;
-        (pipeline, fresh) = pipeline.with_answer_layers(questions.layers);
+        (pipeline, fresh) = pipeline.with_answer_layers(asked.layers);
         eprintln!("it learns to answer: {}", describe(&fresh));
+        model = M::of(pipeline.model().clone()).expect("answer layers leave a model of its kind");
     }
-    let Some(model) = of(pipeline.model()) else {
-        bail!("--model is a {}, and a {} is needed", pipeline.config().kind.name(), kind.name());
-    };
     let mut trainer = PairTrainer::<M>::new(
         model,
         pipeline.tokenizer(),
@@ -161,8 +140,8 @@ async fn run<M: LearnsPairs + Into<Model>>(
         &train.examples,
         config,
     )?;
-    if let Some(questions) = &questions {
-        trainer = trainer.with_questions(pipeline.tokenizer(), &questions.set.examples)?;
+    if let Some(asked) = &asked {
+        trainer = trainer.with_questions(pipeline.tokenizer(), &asked.set.examples)?;
     }
     let scorer = Recall { candidates: arguments.eval_k };
     Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&device).await
@@ -190,10 +169,6 @@ impl<M: LearnsPairs> Scorer<PairTask<M>> for Recall {
             100.0 * scores.ir_r1,
             100.0 * scores.r_mean
         );
-        let fields = match serde_json::to_value(scores)? {
-            Value::Object(fields) => fields,
-            _ => unreachable!("scores are a struct"),
-        };
-        Ok(Score { value: scores.r_mean, fields, line, samples: Vec::new() })
+        Ok(Score { value: scores.r_mean, fields: fields(&scores)?, line, samples: Vec::new() })
     }
 }

@@ -7,6 +7,7 @@ use medley::checkpoint::{Checkpoint, Dtype, save};
 use medley::model::Model;
 use medley::train::{Task, Trainer};
 use medley::{Error, OpenDevice, Pipeline, Progress};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::log::{Log, Meter};
@@ -23,6 +24,14 @@ pub struct Score {
     pub line: String,
     /// A few results for a person to look at.
     pub samples: Vec<String>,
+}
+
+/// What is written down of scores: each under its name.
+pub fn fields(scores: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(scores)? {
+        Value::Object(fields) => Ok(fields),
+        _ => unreachable!("scores are a struct"),
+    }
 }
 
 /// How the models of a task are scored.

@@ -1,19 +1,42 @@
 //! The model a run starts from.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use medley::checkpoint::{Checkpoint, TokenizerText, Weights, load_vision};
-use medley::model::{BlipConfig, Kind, Model};
+use medley::model::{BlipConfig, Head, Kind, Model};
 use medley::pipeline::Inputs;
 use medley::tokenizer::{self, Tokenizer};
 use medley::{OpenDevice, Pipeline};
 
 use super::options::RunArguments;
+use super::run::prepare;
 use crate::cli::model::ModelArguments;
 
-/// A checkpoint, the run's own last model, or a new one of this kind.
+/// What a run begins with.
+pub struct Start<M> {
+    /// Where it computes.
+    pub device: OpenDevice,
+    /// The model with everything that belongs to it.
+    pub pipeline: Pipeline,
+    /// The model alone.
+    pub model: M,
+}
+
+/// Opens the device, makes the run's folder and takes the model it starts from.
 ///
 /// A new one learns its vocabulary from `texts`.
-pub fn start<'a>(
+pub async fn start<'a, M: Head>(arguments: &RunArguments, texts: impl Iterator<Item = &'a str>) -> Result<Start<M>> {
+    let device = arguments.device.open().await?;
+    prepare(arguments)?;
+    let pipeline = pipeline(arguments, M::KIND, texts, &device)?;
+    let Some(model) = M::of(pipeline.model().clone()) else {
+        let (out, found, needed) = (arguments.out.display(), pipeline.config().kind.name(), M::KIND.name());
+        bail!("{out} holds the run of a {found}, and this one trains a {needed}: choose another --out");
+    };
+    Ok(Start { device, pipeline, model })
+}
+
+/// A checkpoint, the run's own last model, or a new one of this kind.
+fn pipeline<'a>(
     arguments: &RunArguments,
     kind: Kind,
     texts: impl Iterator<Item = &'a str>,

@@ -1,18 +1,16 @@
 //! `medley train vqa`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use medley::data::QuestionExample;
 use medley::eval::vqa_scores;
-use medley::model::{Kind, Model};
+use medley::model::Answerer;
 use medley::train::{AnswerTask, AnswerTrainer, TrainConfig};
 use medley::{AnswerOptions, Pipeline};
-use serde_json::Value;
 
 use super::options::{QuestionData, RunArguments};
-use super::run::{Run, Score, Scorer, prepare};
-use super::start::start;
-use crate::cli::interrupt;
+use super::run::{Run, Score, Scorer, fields};
+use super::start::{Start, start};
 use crate::cli::progress::Bar;
 use crate::cli::scores::answer_all;
 
@@ -39,18 +37,12 @@ pub struct Arguments {
 
 /// Trains an answerer.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    interrupt::listen();
     let (train, val) = arguments.data.read(&arguments.run)?;
-    let device = arguments.run.device.open().await?;
-    prepare(&arguments.run)?;
     let texts = train.examples.iter().flat_map(|example| {
         std::iter::once(example.question.as_str()).chain(example.answers.iter().map(String::as_str))
     });
-    let mut pipeline = start(&arguments.run, Kind::Answerer, texts, &device)?;
+    let Start { device, mut pipeline, model } = start::<Answerer>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    let Model::Answerer(model) = pipeline.model().clone() else {
-        bail!("--model is a {}, and questions are learned by an answerer", pipeline.config().kind.name());
-    };
     let config = TrainConfig { accumulate: arguments.accumulate, ..arguments.run.config() };
     let trainer = AnswerTrainer::new(
         model,
@@ -86,13 +78,9 @@ impl Scorer<AnswerTask> for Answers {
         );
         let by_kind: Vec<String> =
             scores.by_answer_type.iter().map(|(kind, accuracy)| format!("{kind} {:.1}", 100.0 * accuracy)).collect();
-        let fields = match serde_json::to_value(&scores)? {
-            Value::Object(fields) => fields,
-            _ => unreachable!("scores are a struct"),
-        };
         Ok(Score {
             value: scores.accuracy,
-            fields,
+            fields: fields(&scores)?,
             line: format!("accuracy {:.1} ({})", 100.0 * scores.accuracy, by_kind.join(", ")),
             samples: val
                 .iter()

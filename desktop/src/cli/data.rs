@@ -1,0 +1,83 @@
+//! Which dataset: the options that learning from one and scoring on one share.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use medley::data::{CaptionSet, QuestionSet, has_splits, read_captions, read_questions};
+
+/// Captioned pictures.
+#[derive(Args)]
+pub struct CaptionFiles {
+    /// Karpathy-split JSON, COCO captions JSON, BLIP pair JSON, metadata.jsonl, or a folder of pictures with .txt files
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Folder the picture names in the data are relative to
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+}
+
+/// Questions about pictures.
+#[derive(Args)]
+pub struct QuestionFiles {
+    /// VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// VQA v2's annotations JSON, which holds the answers
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<PathBuf>,
+    /// Folder with the pictures
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+}
+
+impl CaptionFiles {
+    /// The pictures of a split, or all.
+    pub fn read(&self, split: Option<&str>) -> Result<CaptionSet> {
+        let set = read_captions(&self.data, self.images.as_deref(), split)?;
+        warn(&set.warnings);
+        Ok(set)
+    }
+
+    /// Whether the data names splits.
+    pub fn has_splits(&self) -> Result<bool> {
+        Ok(has_splits(&self.data)?)
+    }
+}
+
+impl QuestionFiles {
+    /// The questions, to learn from.
+    pub fn read_answered(&self) -> Result<QuestionSet> {
+        read_answered(&self.data, self.annotations.as_deref(), self.images.as_deref())
+    }
+
+    /// The questions.
+    pub fn read(&self) -> Result<QuestionSet> {
+        self.read_also(&self.data, self.annotations.as_deref())
+    }
+
+    /// Questions of another file about pictures in the same folder.
+    pub fn read_also(&self, data: &Path, annotations: Option<&Path>) -> Result<QuestionSet> {
+        let set = read_questions(data, annotations, self.images.as_deref())?;
+        warn(&set.warnings);
+        Ok(set)
+    }
+}
+
+/// Questions to learn from: refused where none has an answer.
+pub fn read_answered(data: &Path, annotations: Option<&Path>, images: Option<&Path>) -> Result<QuestionSet> {
+    let set = read_questions(data, annotations, images)?;
+    warn(&set.warnings);
+    if set.examples.iter().all(|example| example.answers.is_empty()) {
+        let data = data.display();
+        bail!(
+            "{data} has no answers to learn from; VQA v2 keeps them in a file of their own: name it with --annotations"
+        );
+    }
+    Ok(set)
+}
+
+/// Shows what was left out of a dataset.
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
+}
