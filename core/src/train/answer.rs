@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
+use rand::rngs::StdRng;
 
 use super::rows::{Row, token_losses};
-use super::trainer::{Step, Task, Trainer};
+use super::trainer::{Step, Task, Trainer, in_parts};
 use super::{TrainConfig, pictures};
 use crate::data::QuestionExample;
 use crate::error::Result;
 use crate::model::{Answerer, Responder};
 use crate::preprocess::{Augment, Preprocessor, pre_question};
-use crate::readback::read;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::{Tokenizer, pad};
 use crate::vision::VisionTransformer;
@@ -104,19 +104,18 @@ impl Questions {
     }
 
     /// The sum over all answers to these questions of what writing each costs, times its share of
-    /// people, `[1]`; the photographs are distorted by these seeds.
+    /// people, `[1]`; how the photographs are distorted is drawn.
     pub fn loss(
         &self,
         vision: &VisionTransformer,
         responder: Responder<'_>,
         places: &[usize],
-        seeds: &[u64],
+        draws: &mut StdRng,
         config: &TrainConfig,
         device: &Device,
     ) -> Result<Tensor<1>> {
         let asked: Vec<&Asked> = places.iter().map(|place| &self.asked[*place]).collect();
-        let paths = asked.iter().map(|asked| asked.image.as_path());
-        let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
+        let pictures: Vec<(&Path, u64)> = asked.iter().map(|asked| (asked.image.as_path(), draws.random())).collect();
         let augment = config.distortion(Augment::default());
         let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
         let image = Context::new(vision.forward(pixels));
@@ -153,18 +152,12 @@ impl Task for AnswerTask {
         self.questions.len()
     }
 
-    async fn learn(&mut self, model: &Answerer, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, ref mut draws, .. } = step;
-        let seeds: Vec<u64> = examples.iter().map(|_| draws.random()).collect();
-        let part = examples.len().div_ceil(config.accumulate);
-        let mut accumulator = GradientsAccumulator::new();
-        let mut total = 0.0;
-        for (part, seeds) in examples.chunks(part).zip(seeds.chunks(part)) {
-            let loss = self.questions.loss(model.vision(), model.responder(), part, seeds, config, device)?;
-            let loss = loss / examples.len() as f64;
-            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-            total += read(loss.inner()).await?[0];
-        }
-        Ok((total, accumulator.grads()))
+    async fn learn(&mut self, model: &Answerer, step: Step<'_>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, mut draws, .. } = step;
+        in_parts(model, examples, config.accumulate, |part| {
+            let loss = self.questions.loss(model.vision(), model.responder(), part, &mut draws, config, device)?;
+            Ok(loss / examples.len() as f64)
+        })
+        .await
     }
 }

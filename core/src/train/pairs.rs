@@ -195,8 +195,7 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
             let number = config.questions_per_step.clamp(1, questions.len());
             let places = sample(draws, questions.len(), number).into_vec();
-            let seeds: Vec<u64> = places.iter().map(|_| draws.random()).collect();
-            let answered = questions.loss(model.vision(), responder, &places, &seeds, config, step.device)?;
+            let answered = questions.loss(model.vision(), responder, &places, draws, config, step.device)?;
             loss = loss + answered / number as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -16,6 +16,7 @@ use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::epoch_order;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Report};
+use crate::readback::read;
 
 /// What a task brings to the loop.
 #[expect(async_fn_in_trait, reason = "one thread owns the device: futures never leave theirs")]
@@ -73,6 +74,29 @@ pub struct Step<'a> {
     pub sizes: TrainSizes,
     /// Where the model lies, with autodiff.
     pub device: &'a Device,
+}
+
+/// The loss and the gradients of a step that is computed in parts, one after the other: less
+/// memory, the same result.
+///
+/// `loss` gives what a part of the examples adds to the loss of the whole step, `[1]`.
+///
+/// # Errors
+/// What `loss` gives, and a failing device.
+pub(super) async fn in_parts<M: Module>(
+    model: &M,
+    examples: &[usize],
+    parts: usize,
+    mut loss: impl FnMut(&[usize]) -> Result<Tensor<1>>,
+) -> Result<(f32, GradientsParams)> {
+    let mut accumulator = GradientsAccumulator::new();
+    let mut total = 0.0;
+    for part in examples.chunks(examples.len().div_ceil(parts)) {
+        let loss = loss(part)?;
+        accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        total += read(loss.inner()).await?[0];
+    }
+    Ok((total, accumulator.grads()))
 }
 
 /// A finished epoch.
