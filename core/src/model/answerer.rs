@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::{BlipConfig, Writer};
+use crate::nn::BlockRuns;
 use crate::text::{Context, LmHead, Med, Mode};
 use crate::vision::VisionTransformer;
 
@@ -26,6 +27,16 @@ impl Answerer {
             question: config.reader().init(device),
             answer: answer.init(device),
             lm_head: answer.init_lm_head(device),
+        }
+    }
+
+    /// The same model, whose towers' blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self {
+            vision: self.vision.with_runs(runs),
+            question: self.question.with_runs(runs),
+            answer: self.answer.with_runs(runs),
+            ..self
         }
     }
 

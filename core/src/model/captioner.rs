@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::BlipConfig;
-use crate::nn::KvCache;
+use crate::nn::{BlockRuns, KvCache};
 use crate::text::{Context, LmHead, Med, Mode};
 use crate::vision::VisionTransformer;
 
@@ -25,6 +25,11 @@ impl Captioner {
     /// A captioner with fresh weights.
     pub fn init(config: &BlipConfig, device: &Device) -> Self {
         Self::new(config, device)
+    }
+
+    /// The same model, whose towers' blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self { vision: self.vision.with_runs(runs), text: self.text.with_runs(runs), ..self }
     }
 
     /// The same model with another image encoder of its shape.
@@ -69,6 +74,17 @@ impl Writer<'_> {
     /// The score of every word after each of these states: `[row, hidden]` to `[row, vocab]`.
     pub fn scores(&self, states: Tensor<2>) -> Tensor<2> {
         self.lm_head.forward(states, self.text.word_table())
+    }
+
+    /// What `loss` makes of the score of every word after each of these states, `[row, hidden]`.
+    ///
+    /// Like a layer, it runs again in the backward pass where layers do: the scores, as wide as
+    /// the vocabulary, are not kept.
+    pub fn losses(&self, states: Tensor<2>, loss: impl Fn(Tensor<2>) -> Tensor<1> + Send + 'static) -> Tensor<1> {
+        let head = (self.lm_head.clone(), self.text.embedding().clone());
+        self.text
+            .runs()
+            .run(&head, [states], move |(head, embedding), [states]| loss(head.forward(states, embedding.word_table())))
     }
 
     /// The score of every word at every position.

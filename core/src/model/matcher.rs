@@ -5,7 +5,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::BlipConfig;
-use crate::nn::{Linear, linear};
+use crate::nn::{BlockRuns, Linear, linear};
 use crate::text::{Context, Med, Mode};
 use crate::vision::VisionTransformer;
 
@@ -34,6 +34,11 @@ impl Matcher {
 
     pub(super) fn from_parts(vision: VisionTransformer, text: Med, heads: MatchHeads) -> Self {
         Self { vision, text, heads }
+    }
+
+    /// The same model, whose towers' blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self { vision: self.vision.with_runs(runs), text: self.text.with_runs(runs), ..self }
     }
 
     /// The same model with another image encoder of its shape.

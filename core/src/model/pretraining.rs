@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use super::{BlipConfig, Comparer, MatchHeads, Matcher, Responder, Writer};
+use crate::nn::BlockRuns;
 use crate::text::{LmHead, Med};
 use crate::vision::VisionTransformer;
 
@@ -29,6 +30,16 @@ impl Pretraining {
             lm_head: reader.init_lm_head(device),
             heads: MatchHeads::new(config, device),
             answer: config.answer_layers.map(|_| config.answer_writer().init(device)),
+        }
+    }
+
+    /// The same model, whose towers' blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self {
+            vision: self.vision.with_runs(runs),
+            text: self.text.with_runs(runs),
+            answer: self.answer.map(|answer| answer.with_runs(runs)),
+            ..self
         }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::BlipConfig;
 use super::matcher::first_token;
-use crate::nn::{Linear, linear};
+use crate::nn::{BlockRuns, Linear, linear};
 use crate::text::{Context, Med, Mode};
 use crate::vision::VisionTransformer;
 
@@ -28,6 +28,11 @@ impl Reasoner {
             head_in: linear(hidden, hidden, device),
             head_out: linear(hidden, 2, device),
         }
+    }
+
+    /// The same model, whose towers' blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self { vision: self.vision.with_runs(runs), text: self.text.with_runs(runs), ..self }
     }
 
     /// The same model with another image encoder of its shape.

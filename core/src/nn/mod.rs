@@ -1,6 +1,7 @@
 //! Layers that have never heard of BLIP.
 
 mod attention;
+mod block_runs;
 mod by_path;
 mod cache;
 mod drop_path;
@@ -12,6 +13,7 @@ mod linear;
 mod mask;
 
 pub use attention::{Attention, AttentionConfig, scaled_dot_product};
+pub use block_runs::BlockRuns;
 pub use by_path::{each_weight, replace_weights};
 pub use cache::{KeyValue, KvCache, LayerCache};
 pub use drop_path::DropPath;

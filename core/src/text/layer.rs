@@ -116,7 +116,7 @@ impl MedLayer {
         &self,
         x: Tensor<3>,
         mode: Mode,
-        reading: &Reading<'_>,
+        reading: &Reading,
         mut cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
         let own = match mode {
@@ -130,7 +130,7 @@ impl MedLayer {
         };
         let x = own.forward(x, keys, reading.own_mask.clone());
 
-        let x = match (mode, &self.cross, &self.paired_cross, reading.context) {
+        let x = match (mode, &self.cross, &self.paired_cross, &reading.context) {
             (Mode::Text, ..) | (_, None, None, _) => x,
             (_, Some(cross), _, Some(context)) => {
                 let compute = || cross.attention.key_value(context.states.clone());

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::{MedLayer, TextEmbedding};
-use crate::nn::{KvCache, causal_mask, padding_mask};
+use crate::nn::{BlockRuns, KvCache, causal_mask, padding_mask};
 
 /// Which of its three roles the stack plays in a call (BLIP §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +41,10 @@ impl Context {
 }
 
 /// What all layers of one call read, with masks made once.
-pub(super) struct Reading<'a> {
+#[derive(Clone)]
+pub(super) struct Reading {
     pub own_mask: Option<Tensor<4, Bool>>,
-    pub context: Option<&'a Context>,
+    pub context: Option<Context>,
     pub context_mask: Option<Tensor<4, Bool>>,
 }
 
@@ -52,11 +53,18 @@ pub(super) struct Reading<'a> {
 pub struct Med {
     embedding: TextEmbedding,
     layers: Vec<MedLayer>,
+    #[module(skip)]
+    runs: BlockRuns,
 }
 
 impl Med {
     pub(super) fn new(embedding: TextEmbedding, layers: Vec<MedLayer>) -> Self {
-        Self { embedding, layers }
+        Self { embedding, layers, runs: BlockRuns::default() }
+    }
+
+    /// The same stack, whose layers run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self { runs: runs.clone(), ..self }
     }
 
     /// Runs the stack in one role.
@@ -104,6 +112,16 @@ impl Med {
         KvCache::new(self.layers.len())
     }
 
+    /// How its layers run while it learns.
+    pub fn runs(&self) -> &BlockRuns {
+        &self.runs
+    }
+
+    /// The embedding.
+    pub(crate) fn embedding(&self) -> &TextEmbedding {
+        &self.embedding
+    }
+
     /// The word table, `[vocab, hidden]`.
     pub fn word_table(&self) -> Tensor<2> {
         self.embedding.word_table()
@@ -138,18 +156,40 @@ impl Med {
             (padding, causal) => padding.or(causal),
         };
         let context_mask = context.and_then(|context| context.hidden.clone()).map(padding_mask);
-        let reading = Reading { own_mask, context, context_mask };
+        let reading = Reading { own_mask, context: context.cloned(), context_mask };
 
+        self.runs.seed(&device);
         let mut x = self.embedding.forward(ids, past);
         see(&x);
         for (index, layer) in self.layers.iter().enumerate() {
-            let cache = cache.as_deref_mut().map(|cache| cache.layer(index));
-            x = layer.forward(x, mode, &reading, cache);
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(x, mode, &reading, Some(cache.layer(index))),
+                None => self.run_layer(layer, x, mode, &reading),
+            };
             see(&x);
         }
         if let Some(cache) = cache {
             cache.advance(token);
         }
         x
+    }
+
+    /// A layer without a cache: what it learns through are `x` and what it reads beside it.
+    fn run_layer(&self, layer: &MedLayer, x: Tensor<3>, mode: Mode, reading: &Reading) -> Tensor<3> {
+        let masks = Reading { context: None, ..reading.clone() };
+        let with = move |masks: &Reading, context| Reading { context: Some(context), ..masks.clone() };
+        match reading.context.clone().filter(|_| mode != Mode::Text) {
+            None => self.runs.run(layer, [x], move |layer, [x]| layer.forward(x, mode, &masks, None)),
+            Some(Context { states, second: None, .. }) => {
+                self.runs.run(layer, [x, states], move |layer, [x, states]| {
+                    layer.forward(x, mode, &with(&masks, Context::new(states)), None)
+                })
+            }
+            Some(Context { states, second: Some(second), .. }) => {
+                self.runs.run(layer, [x, states, second], move |layer, [x, states, second]| {
+                    layer.forward(x, mode, &with(&masks, Context::pair(states, second)), None)
+                })
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::{TrainConfig, pictures};
 use crate::data::QuestionExample;
 use crate::error::Result;
 use crate::model::{Answerer, Responder};
+use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor, pre_question};
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::{Tokenizer, pad};
@@ -147,6 +148,10 @@ impl Questions {
 
 impl Task for AnswerTask {
     type Model = Answerer;
+
+    fn with_runs(model: Answerer, runs: &BlockRuns) -> Answerer {
+        model.with_runs(runs)
+    }
 
     fn num_examples(&self) -> usize {
         self.questions.len()

@@ -21,6 +21,7 @@ use crate::data::CaptionExample;
 use crate::error::{Error, Result};
 use crate::generate::generate;
 use crate::model::Captioner;
+use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor};
 use crate::progress::{Progress, Report};
 use crate::readback::read;
@@ -116,6 +117,10 @@ impl CaptionTrainer {
 
 impl Task for CaptionTask {
     type Model = Captioner;
+
+    fn with_runs(model: Captioner, runs: &BlockRuns) -> Captioner {
+        model.with_runs(runs)
+    }
 
     fn num_examples(&self) -> usize {
         self.samples.len()

@@ -16,6 +16,10 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Parts a step is computed in, one after the other: less memory, the same result.
     pub accumulate: usize,
+    /// Whether blocks of both towers run again in the backward pass instead of keeping what they
+    /// compute: much less memory, a third more time, the same result.
+    #[serde(skip)]
+    pub recompute: bool,
     /// Captions of each photograph that a step reads, drawn at random.
     pub captions_per_image: usize,
     /// Highest learning rate.
@@ -71,6 +75,7 @@ impl Default for TrainConfig {
             epochs: 5,
             batch_size: 32,
             accumulate: 1,
+            recompute: false,
             captions_per_image: 1,
             learning_rate: 1e-5,
             vision_rate_factor: 1.0,

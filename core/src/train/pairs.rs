@@ -19,6 +19,7 @@ use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::{CaptionExample, QuestionExample};
 use crate::error::{Error, Result};
 use crate::model::{Comparer, Matcher, Pretraining, Responder, Writer};
+use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor};
 use crate::progress::Report;
 use crate::readback::read;
@@ -38,6 +39,8 @@ pub trait LearnsPairs: Module {
     fn responder(&self) -> Option<Responder<'_>>;
     /// What its momentum twin is a copy of.
     fn to_twin(&self) -> Matcher;
+    /// The same model, whose towers' blocks run so.
+    fn with_runs(self, runs: &BlockRuns) -> Self;
     /// How its training pictures are distorted.
     fn augment() -> Augment;
 }
@@ -61,6 +64,10 @@ impl LearnsPairs for Pretraining {
 
     fn to_twin(&self) -> Matcher {
         self.to_matcher()
+    }
+
+    fn with_runs(self, runs: &BlockRuns) -> Self {
+        self.with_runs(runs)
     }
 
     fn augment() -> Augment {
@@ -87,6 +94,10 @@ impl LearnsPairs for Matcher {
 
     fn to_twin(&self) -> Matcher {
         self.clone()
+    }
+
+    fn with_runs(self, runs: &BlockRuns) -> Self {
+        self.with_runs(runs)
     }
 
     fn augment() -> Augment {
@@ -159,6 +170,10 @@ impl<M: LearnsPairs> PairTrainer<M> {
 
 impl<M: LearnsPairs> Task for PairTask<M> {
     type Model = M;
+
+    fn with_runs(model: M, runs: &BlockRuns) -> M {
+        model.with_runs(runs)
+    }
 
     fn num_examples(&self) -> usize {
         self.samples.len()

@@ -16,6 +16,9 @@ use crate::tokenizer::{Tokenizer, pad};
 /// Words of a caption that are read (`pre_caption` in the authors' datasets).
 const MAX_WORDS: usize = 30;
 
+/// Scores, a word of the vocabulary each, that are in memory at once: 64 MiB.
+const MAX_SCORES: usize = 1 << 24;
+
 /// A photograph and the token rows of its captions.
 pub(super) struct Sample {
     /// Its place among the examples.
@@ -76,5 +79,18 @@ pub(super) fn token_losses(
     let (places, labels): (Vec<i32>, Vec<i32>) = learned.map(|(place, label)| (place as i32, label as i32)).unzip();
     let vector = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::from(values.as_slice()), &device);
     let states = states.reshape([batch * token, hidden]).select(0, vector(places)); // [label, hidden]
-    cross_entropy(writer.scores(states), vector(labels), smoothing)
+    let (count, labels) = (labels.len(), vector(labels));
+    let losses = |states, labels: Tensor<1, Int>| {
+        writer.losses(states, move |scores| cross_entropy(scores, labels.clone(), smoothing))
+    };
+    let [vocab, _] = writer.text().word_table().dims();
+    let piece = (MAX_SCORES / vocab).max(1);
+    if count <= piece {
+        return losses(states, labels);
+    }
+    let pieces = (0..count).step_by(piece).map(|first| {
+        let length = piece.min(count - first);
+        losses(states.clone().narrow(0, first, length), labels.clone().narrow(0, first, length))
+    });
+    Tensor::cat(pieces.collect(), 0)
 }

@@ -15,6 +15,7 @@ use super::{TrainConfig, TrainSizes, learning_rate};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::epoch_order;
 use crate::error::{Error, Result};
+use crate::nn::BlockRuns;
 use crate::progress::{Progress, Report};
 use crate::readback::read;
 
@@ -23,6 +24,9 @@ use crate::readback::read;
 pub trait Task {
     /// What learns.
     type Model: Module;
+
+    /// The model, whose towers' blocks run so.
+    fn with_runs(model: Self::Model, runs: &BlockRuns) -> Self::Model;
 
     /// Examples an epoch goes through.
     fn num_examples(&self) -> usize;
@@ -117,6 +121,7 @@ pub struct Trainer<T: Task> {
     pub(super) model: T::Model,
     optimizer: Optimizer,
     run: Run,
+    runs: BlockRuns,
 }
 
 impl<T: Task> Trainer<T> {
@@ -131,7 +136,8 @@ impl<T: Task> Trainer<T> {
             return Err(Error::TooFewExamples { found: num_examples, least: task.least_examples() });
         }
         let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
-        let model = freeze(model.to_device(&device).train(), &config.freeze);
+        let runs = BlockRuns::new(config.recompute);
+        let model = freeze(T::with_runs(model, &runs).to_device(&device).train(), &config.freeze);
         let run = Run {
             config: config.clone(),
             num_images: num_examples,
@@ -142,7 +148,7 @@ impl<T: Task> Trainer<T> {
         let rest = num_examples % config.batch_size;
         let left_out = if rest < task.least_examples() { rest } else { 0 };
         let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new(&config));
-        Ok(Self { config, task, device, sizes, model, optimizer, run })
+        Ok(Self { config, task, device, sizes, model, optimizer, run, runs })
     }
 
     /// Takes up a run where [`save`](Self::save) left it.
@@ -238,7 +244,9 @@ impl<T: Task> Trainer<T> {
         let index = self.run.step;
         let mut draws = StdRng::seed_from_u64(self.config.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         // Dropout depends on the step alone, so that a resumed run drops the same.
-        self.device.seed(draws.random());
+        let seed = draws.random();
+        self.device.seed(seed);
+        self.runs.begin(seed);
         let step = Step { index, examples, draws, config: &self.config, sizes: self.sizes, device: &self.device };
         let (loss, grads) = self.task.learn(&self.model, step).await?;
         if loss.is_finite() {

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::{PatchEmbed, resize_position};
-use crate::nn::{DropPath, FeedForward, KeyValue, LayerNorm, Linear, linear, scaled_dot_product, table};
+use crate::nn::{BlockRuns, DropPath, FeedForward, KeyValue, LayerNorm, Linear, linear, scaled_dot_product, table};
 
 /// Sizes of a [`VisionTransformer`].
 #[derive(Config, Debug, PartialEq)]
@@ -62,6 +62,7 @@ impl VisionConfig {
                 .collect(),
             norm: LayerNorm::new(self.hidden_size, self.layer_norm_epsilon, device),
             patch_size_px: self.patch_size_px,
+            runs: BlockRuns::default(),
         }
     }
 }
@@ -76,6 +77,8 @@ pub struct VisionTransformer {
     norm: LayerNorm,
     #[module(skip)]
     patch_size_px: usize,
+    #[module(skip)]
+    runs: BlockRuns,
 }
 
 impl VisionTransformer {
@@ -99,8 +102,13 @@ impl VisionTransformer {
 
     /// The rest of [`forward`](Self::forward): `pause(pixels, block)` to `image_embeds`.
     pub fn resume(&self, x: Tensor<3>, block: usize) -> Tensor<3> {
-        let x = self.blocks[block..].iter().fold(x, |x, block| block.forward(x));
-        self.norm.forward(x)
+        let run = |x, block: &VisionBlock| self.runs.run(block, [x], |block, [x]| block.forward(x));
+        self.norm.forward(self.blocks[block..].iter().fold(x, run))
+    }
+
+    /// The same encoder, whose blocks run so while it learns.
+    pub fn with_runs(self, runs: &BlockRuns) -> Self {
+        Self { runs: runs.clone(), ..self }
     }
 
     /// Number of blocks.
