@@ -6,6 +6,7 @@ use std::fs;
 
 use medley::data::{QuestionSet, read_questions};
 use medley::error::Error;
+use medley::eval::VqaPrior;
 use tempfile::TempDir;
 
 const QUESTIONS: &str = r#"{"questions": [
@@ -97,4 +98,21 @@ fn what_is_no_dataset_of_questions_is_one_line() {
             other => panic!("{name}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn without_looking_each_kind_of_question_gets_its_most_frequent_answer() {
+    let answers = |answers: &[&str]| answers.iter().map(|answer| (*answer).to_owned()).collect::<Vec<_>>();
+    let asked = [
+        (answers(&["2", "two", "3"]), Some("how many")),
+        (answers(&["3"]), Some("how many")),
+        (answers(&["yes", "yes", "no", "yes", "yes"]), Some("is it")),
+        (answers(&["a dog"]), None),
+    ];
+    let prior = VqaPrior::of(asked.iter().map(|(answers, kind)| (&answers[..], *kind)));
+    // "2" and "two" are one answer; of two given as often, the first in the alphabet.
+    assert_eq!(prior.answer(Some("how many")), "2");
+    assert_eq!(prior.answer(Some("is it")), "yes");
+    assert_eq!((prior.answer(Some("why")), prior.answer(None)), ("yes", "yes"));
+    assert_eq!(VqaPrior::of(std::iter::empty()).answer(Some("why")), "");
 }

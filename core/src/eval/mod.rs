@@ -15,7 +15,7 @@ pub use cider::{CiderReward, DocumentFrequency, cider};
 pub use ptb::tokenize;
 pub use recall::{RetrievalScores, retrieval_scores};
 pub use rouge::rouge_l;
-pub use vqa::{VqaScores, normalize_answer, vqa_accuracy, vqa_scores};
+pub use vqa::{VqaPrior, VqaScores, normalize_answer, vqa_accuracy, vqa_scores};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,6 +6,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use medley::data::{CaptionSet, QuestionSet, has_splits, read_captions, read_questions};
 
+/// Share of the pictures that training holds out to score on, where the data has no splits.
+pub const HELD_OUT: f64 = 0.1;
+
 /// Captioned pictures.
 #[derive(Args)]
 pub struct CaptionFiles {

@@ -1,6 +1,9 @@
 //! Accuracy of answers as the official VQA evaluation counts it (`vqaEval.py`).
 
 mod contractions;
+mod prior;
+
+pub use prior::VqaPrior;
 
 use std::collections::BTreeMap;
 

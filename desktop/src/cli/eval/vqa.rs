@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use medley::AnswerOptions;
-use medley::data::QuestionExample;
-use medley::eval::vqa_scores;
+use medley::data::{QuestionExample, QuestionSet, hold_out_questions};
+use medley::eval::{VqaPrior, VqaScores, vqa_scores};
 use serde_json::{Value, json};
 
 use super::ScoreArguments;
 use super::results::{id_value, write_list};
+use crate::cli::data::HELD_OUT;
 use crate::cli::data::QuestionFiles;
 use crate::cli::print;
 use crate::cli::progress::Bar;
@@ -29,6 +30,10 @@ pub struct Arguments {
     /// With --answers: how many are read whole, those whose first token is most probable
     #[arg(long, default_value_t = 128, requires = "answers", value_name = "K")]
     rank_k: usize,
+    /// Only the questions about the tenth of the pictures that `train` holds out with this --seed, 0 if not given,
+    /// beside what can be answered without looking: the most frequent answer to each kind of question among the others
+    #[arg(long, num_args = 0..=1, default_missing_value = "0", value_name = "SEED")]
+    held_out: Option<u64>,
     /// Questions to answer at most; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: usize,
@@ -39,7 +44,12 @@ pub struct Arguments {
 
 /// Answers every question and prints how right the answers are.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    let mut examples = arguments.files.read()?.examples;
+    let set = arguments.files.read()?;
+    let (others, set) = match arguments.held_out {
+        Some(seed) => hold_out_questions(set, HELD_OUT, seed),
+        None => (QuestionSet::default(), set),
+    };
+    let mut examples = set.examples;
     if arguments.limit > 0 {
         examples.truncate(arguments.limit);
     }
@@ -52,23 +62,41 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         let result = |(example, answer): (&QuestionExample, &String)| json!({ "question_id": id_value(&example.id), "answer": answer });
         write_list(path, &examples.iter().zip(&answers).map(result).collect::<Vec<Value>>())?;
     }
-    let known = examples.iter().zip(&answers).filter(|(example, _)| !example.answers.is_empty());
-    let scores = vqa_scores(known.map(|(example, answer)| {
-        (
-            answer.as_str(),
-            example.answers.as_slice(),
-            example.answer_type.as_deref().or(example.question_type.as_deref()),
-        )
-    }));
+    let scores = scores_of(examples.iter().zip(answers.iter().map(String::as_str)));
     if scores.questions == 0 {
         bail!("the dataset has no answers to score against: name them with --annotations, or write with --results");
     }
-    arguments.score.show(&scores, || {
+    let prior = arguments.held_out.map(|_| {
+        let prior = VqaPrior::of(others.examples.iter().map(|example| (&example.answers[..], kind(example))));
+        scores_of(examples.iter().map(|example| (example, prior.answer(kind(example)))))
+    });
+    let mut shown = serde_json::to_value(&scores)?;
+    if let Some(prior) = &prior {
+        shown["prior"] = json!(prior.accuracy);
+    }
+    arguments.score.show(&shown, || {
         print(&format_args!("{:<10} {:>5.1}   of {} questions", "accuracy", 100.0 * scores.accuracy, scores.questions));
         for (kind, accuracy) in &scores.by_answer_type {
             print(&format_args!("{kind:<10} {:>5.1}", 100.0 * accuracy));
         }
+        if let Some(prior) = &prior {
+            let accuracy = 100.0 * prior.accuracy;
+            print(&format_args!("{:<10} {accuracy:>5.1}   the most frequent answer to each kind of question", "prior"));
+        }
     })
+}
+
+/// The dataset's word for the kind of question.
+fn kind(example: &QuestionExample) -> Option<&str> {
+    example.question_type.as_deref()
+}
+
+/// How right these answers are, of questions whose answers are known.
+fn scores_of<'a>(answered: impl Iterator<Item = (&'a QuestionExample, &'a str)>) -> VqaScores {
+    let known = answered.filter(|(example, _)| !example.answers.is_empty());
+    vqa_scores(known.map(|(example, answer)| {
+        (answer, example.answers.as_slice(), example.answer_type.as_deref().or(kind(example)))
+    }))
 }
 
 /// A JSON list of texts, or one a line.

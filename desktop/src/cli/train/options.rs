@@ -7,11 +7,8 @@ use clap::Args;
 use medley::data::{CaptionSet, QuestionSet, hold_out, hold_out_questions};
 use medley::train::TrainConfig;
 
-use crate::cli::data::{CaptionFiles, QuestionFiles};
+use crate::cli::data::{CaptionFiles, HELD_OUT, QuestionFiles};
 use crate::cli::model::{DeviceArguments, ModelArguments};
-
-/// Share of the pictures scored on where the data has no splits.
-pub const HELD_OUT: f64 = 0.1;
 
 /// Captioned pictures.
 #[derive(Args)]

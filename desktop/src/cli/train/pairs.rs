@@ -10,10 +10,10 @@ use medley::model::{Head, Matcher, Pretraining};
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 
 use super::caption::texts;
-use super::options::{CaptionData, HELD_OUT, RunArguments};
+use super::options::{CaptionData, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, describe, start};
-use crate::cli::data::read_answered;
+use crate::cli::data::{HELD_OUT, read_answered};
 use crate::cli::progress::Bar;
 use crate::cli::scores::retrieval_score;
 
