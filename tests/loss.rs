@@ -1,4 +1,4 @@
-//! The language-modelling loss and its gradient against PyTorch's, and against finite differences.
+//! The losses of writing and reasoning and their gradients against PyTorch's, and against finite differences.
 //!
 //! Tolerances: a loss is a mean or a sum of at most eight logits' worth of error, for which the
 //! parity suite allows 2e-4; averaging leaves less than [`LOSS`] of it. A gradient passes twice
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
 use medley::checkpoint::{LoadOptions, load};
-use medley::loss::{Reduction, lm};
-use medley::model::{Captioner, Model};
+use medley::loss::{Reduction, itm, lm};
+use medley::model::{Captioner, Head, Model, Reasoner};
 use medley::progress::silent;
 use medley::text::Context;
 use medley_tests::{Reference, device, fixture, largest_difference, values};
@@ -158,7 +158,7 @@ impl ModuleVisitor for Collector {
     }
 }
 
-fn collect(model: &Captioner, grads: Option<Gradients>) -> BTreeMap<String, Vec<f32>> {
+fn collect<M: Module>(model: &M, grads: Option<Gradients>) -> BTreeMap<String, Vec<f32>> {
     let mut collector = Collector { grads, ..Collector::default() };
     model.visit(&mut collector);
     collector.tensors
@@ -179,13 +179,44 @@ fn caption_gradients(name: &str, device_name: &str, tolerance: f32) {
     let loss = lm(logits, ids, ignored(&reference, "labels.prompt_ignored", &device), 0.1, Reduction::Mean);
     reference.assert_close("loss.prompt_ignored.ls0.1", loss.clone().inner(), LOSS);
 
-    let found = collect(&model, Some(loss.backward()));
+    assert_gradients(&collect(&model, Some(loss.backward())), &expected, tolerance);
+}
+
+fn assert_gradients(found: &BTreeMap<String, Vec<f32>>, expected: &BTreeMap<String, Vec<f32>>, tolerance: f32) {
     assert_eq!(found.len(), expected.len());
     for (path, expected) in expected {
         let largest = expected.iter().fold(1.0, |largest: f32, value| largest.max(value.abs()));
-        let worst = largest_difference(&expected, &found[&path]) / largest;
+        let worst = largest_difference(expected, &found[path]) / largest;
         assert!(worst <= tolerance, "{path}: largest difference {worst:e} of {largest}");
     }
+}
+
+/// A model with autodiff, its reference, and the gradients PyTorch found, by path.
+fn learning<M: Head>([path, sizes, name]: [&str; 3], device: &Device) -> (M, Reference, BTreeMap<String, Vec<f32>>) {
+    let of = |path: &str, device: &Device| M::of(open(path, sizes, device)).unwrap();
+    let grads = of(&format!("{name}/grads.safetensors"), device);
+    let reference = Reference::read(&format!("{name}/ref.safetensors"));
+    (of(path, &device.clone().autodiff()).train(), reference, collect(&grads, None))
+}
+
+/// One where a label says so.
+fn labels(reference: &Reference) -> Vec<bool> {
+    reference.int("targets").1.iter().map(|target| *target == 1).collect()
+}
+
+#[test]
+fn the_loss_of_reasoning_and_its_gradients_are_those_of_pytorch() {
+    let names = ["tiny_nlvr/nlvr.safetensors", "tiny_nlvr", "tiny_nlvr"];
+    let (model, reference, expected) = learning::<Reasoner>(names, &device("cpu"));
+    let device = device("cpu").autodiff();
+    let image_embeds = model.vision().forward(reference.tensor::<4>("pixel_values", &device));
+    let [images, ..] = image_embeds.dims();
+    let [left, right] = [0, images / 2].map(|start| image_embeds.clone().narrow(0, start, images / 2));
+    let hidden = Some(reference.hidden("attention_mask", &device));
+    let logits = model.logits(reference.ids("input_ids", &device), hidden, &Context::pair(left, right));
+    let loss = itm(logits, &labels(&reference));
+    reference.assert_close("loss", loss.clone().inner(), LOSS);
+    assert_gradients(&collect(&model, Some(loss.backward())), &expected, GRADIENT);
 }
 
 #[test]

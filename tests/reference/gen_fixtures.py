@@ -499,6 +499,11 @@ def nlvr(out_dir, spec, merge_from, seed=0, B=3, layers=None):
     sd = m.orig_state(spec["text"]["max_position_embeddings"])
     torch.save({"model": sd}, f"{out_dir}/nlvr.pth")
     save(f"{out_dir}/nlvr.safetensors", sd)
+    o["loss"].backward()
+    grads = copy.deepcopy(m)
+    for name, p in m.named_parameters():
+        grads.get_parameter(name).data = torch.zeros_like(p) if p.grad is None else p.grad
+    save(f"{out_dir}/grads.safetensors", {k: v for k, v in grads.orig_state(0).items() if not k.endswith("position_ids")})
     med = dict(spec["text"], merge_from=merge_from, vision=spec["vision"])
     json.dump({"merge_from": merge_from, "note": "vision LN eps 1e-5 was used for this reference (orig class default: 1e-6)",
                "text": spec["text"], "vision": spec["vision"], "tensors": save(f"{out_dir}/ref.safetensors", o)},

@@ -11,11 +11,13 @@
 mod coco;
 mod folder;
 mod karpathy;
+mod nlvr;
 mod order;
 mod pairs;
 mod pictures;
 mod questions;
 
+pub use nlvr::{StatementExample, StatementSet, hold_out_statements, read_statements};
 pub use order::epoch_order;
 pub use questions::{QuestionExample, QuestionSet, hold_out_questions, read_questions};
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Record;
 
@@ -42,22 +43,22 @@ impl Captions {
 ///
 /// # Errors
 /// A sentence with the line and the column.
-pub(super) fn read_lines(text: &str) -> Result<Vec<Pair>, String> {
-    let mut pairs = Vec::new();
+pub(super) fn read_lines<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, String> {
+    let mut read = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
             continue;
         }
-        let pair = serde_json::from_str(line).map_err(|error| {
+        let one = serde_json::from_str(line).map_err(|error| {
             let column = error.column();
             let message = error.to_string();
             // The parser counts lines from this one.
             let message = message.split(" at line ").next().unwrap_or_default();
             format!("{message} at line {number} column {column}")
         })?;
-        pairs.push(pair);
+        read.push(one);
     }
-    Ok(pairs)
+    Ok(read)
 }
 
 /// The pictures in the order of their first caption; pairs that name the same picture become one.

@@ -47,7 +47,7 @@ pub(super) fn find(records: Vec<Record>, shelves: &[PathBuf]) -> (Vec<CaptionExa
 }
 
 /// A path without its folders, whichever system wrote it.
-fn bare_name(image: &str) -> &str {
+pub(super) fn bare_name(image: &str) -> &str {
     image.rsplit(['/', '\\']).next().unwrap_or(image)
 }
 

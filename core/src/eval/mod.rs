@@ -5,6 +5,7 @@
 mod bleu;
 mod cider;
 mod ngram;
+mod nlvr;
 mod ptb;
 mod recall;
 mod rouge;
@@ -12,6 +13,7 @@ mod vqa;
 
 pub use bleu::Bleu;
 pub use cider::{CiderReward, DocumentFrequency, cider};
+pub use nlvr::{ReasonScores, reason_scores};
 pub use ptb::tokenize;
 pub use recall::{RetrievalScores, retrieval_scores};
 pub use rouge::rouge_l;

@@ -11,6 +11,7 @@ pub use answer::{Answer, AnswerOptions};
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
 pub use inputs::Inputs;
+pub use reason::PixelPair;
 pub use retrieve::{Found, Retrieved};
 
 use std::path::Path;

@@ -15,7 +15,7 @@ use crate::error::Result;
 pub use augment::Augment;
 pub use decode::{Alpha, decode, dimensions};
 pub use resize::{resize, squash};
-pub use text::{pre_caption, pre_question};
+pub use text::{pre_caption, pre_question, swap_sides};
 
 /// How an image becomes model input: the part of a checkpoint's configuration that is not weights.
 ///

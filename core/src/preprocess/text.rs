@@ -21,6 +21,24 @@ pub fn pre_question(text: &str, max_words: usize) -> String {
     first_words(text.trim_end_matches(' '), max_words)
 }
 
+/// A statement about two pictures as it is true of them the other way round: left for right, right for left.
+///
+/// Where the authors exchange the two only as words with spaces around (`nlvr_dataset.py`), this reads past
+/// punctuation too, so that `the left-hand picture, not the right` stays true.
+pub fn swap_sides(statement: &str) -> String {
+    let mut swapped = String::with_capacity(statement.len());
+    for part in statement.split_inclusive(|letter: char| !letter.is_alphanumeric()) {
+        let word = part.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+        swapped.push_str(match word {
+            "left" => "right",
+            "right" => "left",
+            other => other,
+        });
+        swapped.push_str(&part[word.len()..]);
+    }
+    swapped
+}
+
 /// Two or more white-space characters in a row become one space; one alone stays what it is, a line break too.
 fn collapse_spaces(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());

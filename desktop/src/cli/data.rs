@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use medley::data::{CaptionSet, QuestionSet, has_splits, read_captions, read_questions};
+use medley::data::{CaptionSet, QuestionSet, StatementSet, has_splits, read_captions, read_questions, read_statements};
 
 /// Share of the pictures that training holds out to score on, where the data has no splits.
 pub const HELD_OUT: f64 = 0.1;
@@ -30,6 +30,17 @@ pub struct QuestionFiles {
     #[arg(long, value_name = "FILE")]
     annotations: Option<PathBuf>,
     /// Folder with the pictures
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+}
+
+/// Statements about two pictures.
+#[derive(Args)]
+pub struct StatementFiles {
+    /// NLVR2's JSON lines, or BLIP's list of images, sentence and label
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Folder with the pictures, or with a folder of them for each split
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 }
@@ -78,6 +89,25 @@ pub fn read_answered(data: &Path, annotations: Option<&Path>, images: Option<&Pa
         );
     }
     Ok(set)
+}
+
+impl StatementFiles {
+    /// The statements.
+    pub fn read(&self) -> Result<StatementSet> {
+        self.read_also(&self.data)
+    }
+
+    /// Statements of another file about pictures in the same folder.
+    pub fn read_also(&self, data: &Path) -> Result<StatementSet> {
+        let set = read_statements(data, self.images.as_deref())?;
+        warn(&set.warnings);
+        Ok(set)
+    }
+
+    /// The file with the statements.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
 }
 
 /// Shows what was left out of a dataset.

@@ -1,12 +1,13 @@
 //! What a model is worth on a dataset.
 
 use anyhow::{Context, Result};
-use medley::data::{CaptionExample, QuestionExample};
+use medley::data::{CaptionExample, QuestionExample, StatementExample};
 use medley::eval::{CaptionScores, RetrievalScores, caption_scores, retrieval_scores};
 use medley::generate::{GenerateConfig, Strategy};
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
 
+use super::picture;
 use super::progress::Bar;
 
 /// A captioned dataset.
@@ -94,4 +95,38 @@ pub async fn answer_all(
     }
     bar.clear();
     Ok(answers)
+}
+
+/// Pairs of pictures in one pass.
+const PAIRS: usize = 8;
+
+/// The probability that each statement of a dataset is true of its pictures.
+pub async fn judge_all(pipeline: &Pipeline, examples: &[StatementExample], bar: &mut Bar) -> Result<Vec<f32>> {
+    let mut verdicts = Vec::with_capacity(examples.len());
+    for examples_of_pass in examples.chunks(PAIRS) {
+        let (mut pairs, mut statements) = (Vec::new(), Vec::new());
+        for example in examples_of_pass {
+            let [left, right] = &example.images;
+            pairs.push([picture::read(pipeline, left)?, picture::read(pipeline, right)?]);
+            statements.push(pipeline.shortened(&example.statement)?);
+        }
+        verdicts.extend(pipeline.reason_all(&pairs, &statements).await?);
+        let progress = Progress::Items { stage: "judging", done: verdicts.len(), total: examples.len() };
+        if bar.report(progress).is_break() {
+            return Err(medley::Error::Cancelled.into());
+        }
+    }
+    bar.clear();
+    Ok(verdicts)
+}
+
+/// What `reason_scores` reads of the examples whose label is known.
+pub fn judged<'a>(
+    examples: &'a [StatementExample],
+    verdicts: &'a [f32],
+) -> impl Iterator<Item = (&'a str, bool, bool)> {
+    examples
+        .iter()
+        .zip(verdicts)
+        .filter_map(|(example, verdict)| Some((example.group.as_str(), *verdict > 0.5, example.label?)))
 }

@@ -1,6 +1,7 @@
 //! `medley eval`: one file a task, and what they share.
 
 mod caption;
+mod nlvr;
 mod results;
 mod retrieval;
 mod vqa;
@@ -30,6 +31,9 @@ enum Task {
     Retrieval(retrieval::Arguments),
     /// Answers to questions against those of people: the official accuracy of VQA
     Vqa(vqa::Arguments),
+    /// Statements about two pictures: accuracy and consistency of NLVR2
+    #[command(after_help = nlvr::EXAMPLES)]
+    Nlvr(nlvr::Arguments),
 }
 
 /// Scores a model on a dataset and prints the result.
@@ -39,6 +43,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Caption(arguments) => caption::run(arguments).await,
         Task::Retrieval(arguments) => retrieval::run(arguments).await,
         Task::Vqa(arguments) => vqa::run(arguments).await,
+        Task::Nlvr(arguments) => nlvr::run(arguments).await,
     }
 }
 

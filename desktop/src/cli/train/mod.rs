@@ -2,6 +2,7 @@
 
 mod caption;
 mod log;
+mod nlvr;
 mod options;
 mod pairs;
 mod run;
@@ -31,6 +32,9 @@ enum Task {
     /// Learn to answer questions about photographs
     #[command(after_help = vqa::EXAMPLES)]
     Vqa(Box<vqa::Arguments>),
+    /// Learn to judge statements about two photographs
+    #[command(after_help = nlvr::EXAMPLES)]
+    Nlvr(Box<nlvr::Arguments>),
     /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
     #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
     Pretrain(Box<pairs::PretrainArguments>),
@@ -43,6 +47,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Caption(arguments) => caption::run(*arguments).await,
         Task::Retrieval(arguments) => pairs::retrieval(*arguments).await,
         Task::Vqa(arguments) => vqa::run(*arguments).await,
+        Task::Nlvr(arguments) => nlvr::run(*arguments).await,
         Task::Pretrain(arguments) => pairs::pretrain(*arguments).await,
     }
 }

@@ -64,7 +64,7 @@ pub struct RunArguments {
     /// Passes over the training pictures
     #[arg(long, default_value_t = TrainConfig::default().epochs)]
     pub epochs: usize,
-    /// Pictures, or questions, in a step
+    /// Examples in a step: pictures, questions, statements or dialogs
     #[arg(long, default_value_t = TrainConfig::default().batch_size)]
     batch: usize,
     /// Run the blocks of both towers again in the backward pass: much less memory, a third more time, the same result
@@ -112,7 +112,7 @@ pub struct RunArguments {
     /// Decides shuffling, crops, drawn captions and dropout
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Pictures, or questions, to score at most; 0 for all
+    /// Examples to score at most; 0 for all
     #[arg(long, default_value_t = 0)]
     eval_images: usize,
     /// Score after every so many epochs, and after the last
@@ -144,7 +144,7 @@ impl RunArguments {
     }
 
     /// Leaves as many examples as are to be scored.
-    fn limit<E>(&self, val: &mut Vec<E>) {
+    pub fn limit<E>(&self, val: &mut Vec<E>) {
         if self.eval_images > 0 {
             val.truncate(self.eval_images);
         }
