@@ -90,3 +90,19 @@ fn a_pair_is_read_as_one_picture_was() {
     let two = values(after.text().forward(alone, ids(), None, Some(&Context::pair(image.clone(), image)), None));
     assert!(largest_difference(&one, &two) < 1e-5);
 }
+
+/// Whether a caption matches and whether an answer goes on are asked of the same head.
+#[test]
+fn a_dialog_model_begins_with_a_matchers_head() {
+    let source = pretraining();
+    let (dialog, fresh) = become_kind(Kind::Dialog, &source);
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Dialog(after)) = (&source.0, &dialog) else { panic!("other kinds") };
+    let image = image(&source.0);
+    let judged = values(before.comparer().itm_logits(ids(), None, &image));
+    assert_eq!(judged, values(after.itm_logits(ids(), None, &image)), "without a caption they are the same model");
+    let (_, fresh) = become_kind(Kind::Dialog, &open("tiny_caption", "tiny_caption"));
+    assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("itm_head.")), "{fresh:?}");
+    let (_, fresh) = become_kind(Kind::Dialog, &open("tiny_wide_itm", "tiny_wide_itm"));
+    assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("caption_projection.")), "{fresh:?}");
+}

@@ -21,11 +21,12 @@ use tempfile::TempDir;
 const VISION: f32 = 2e-5;
 
 /// A file of every kind in the authors' names, and the fixture whose `config.json` fits it.
-const KINDS: [(&str, &str, Kind); 5] = [
+const KINDS: [(&str, &str, Kind); 6] = [
     ("orig/caption.pth", "tiny_caption", Kind::Captioner),
     ("orig/retrieval.pth", "tiny_itm", Kind::Matcher),
     ("orig/vqa.pth", "tiny_vqa", Kind::Answerer),
     ("tiny_nlvr/nlvr.pth", "tiny_nlvr", Kind::Reasoner),
+    ("tiny_wide_dialog/dialog.safetensors", "tiny_wide_itm", Kind::Dialog),
     ("orig/pretrain.pth", "tiny_itm", Kind::Pretraining),
 ];
 

@@ -1,4 +1,4 @@
-//! The losses of writing and reasoning and their gradients against PyTorch's, and against finite differences.
+//! The losses of writing, reasoning and dialogs and their gradients against PyTorch's, and against finite differences.
 //!
 //! Tolerances: a loss is a mean or a sum of at most eight logits' worth of error, for which the
 //! parity suite allows 2e-4; averaging leaves less than [`LOSS`] of it. A gradient passes twice
@@ -13,7 +13,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
 use medley::checkpoint::{LoadOptions, load};
 use medley::loss::{Reduction, itm, lm};
-use medley::model::{Captioner, Head, Model, Reasoner};
+use medley::model::{Captioner, Dialog, Head, Model, Reasoner};
 use medley::progress::silent;
 use medley::text::Context;
 use medley_tests::{Reference, device, fixture, largest_difference, values};
@@ -215,6 +215,20 @@ fn the_loss_of_reasoning_and_its_gradients_are_those_of_pytorch() {
     let hidden = Some(reference.hidden("attention_mask", &device));
     let logits = model.logits(reference.ids("input_ids", &device), hidden, &Context::pair(left, right));
     let loss = itm(logits, &labels(&reference));
+    reference.assert_close("loss", loss.clone().inner(), LOSS);
+    assert_gradients(&collect(&model, Some(loss.backward())), &expected, GRADIENT);
+}
+
+#[test]
+fn the_loss_of_dialogs_and_its_gradients_are_those_of_pytorch() {
+    let names = ["tiny_wide_dialog/dialog.safetensors", "tiny_wide_itm", "tiny_wide_dialog"];
+    let (model, reference, expected) = learning::<Dialog>(names, &device("cpu"));
+    let device = device("cpu").autodiff();
+    let image_embeds = model.vision().forward(reference.tensor::<4>("pixel_values", &device));
+    let caption_hidden = Some(reference.hidden("caption_mask", &device));
+    let context = model.context(image_embeds, reference.ids("caption_ids", &device), caption_hidden);
+    let hidden = Some(reference.hidden("attention_mask", &device));
+    let loss = itm(model.itm_logits(reference.ids("input_ids", &device), hidden, &context), &labels(&reference));
     reference.assert_close("loss", loss.clone().inner(), LOSS);
     assert_gradients(&collect(&model, Some(loss.backward())), &expected, GRADIENT);
 }

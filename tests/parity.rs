@@ -7,7 +7,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use medley::checkpoint::{Checkpoint, LoadOptions, load};
-use medley::model::Model;
+use medley::model::{BlipConfig, Kind, Model, adopt};
 use medley::progress::silent;
 use medley::text::{Context, Mode};
 use medley::vision::resize_position;
@@ -41,6 +41,9 @@ on_every_device! {
     answerer_loads_from_the_authors_pickle: answerer("orig/vqa.pth", "tiny_vqa");
     reasoner_computes_what_the_authors_compute: reasoner("tiny_nlvr/nlvr.pth");
     reasoner_loads_from_safetensors: reasoner("tiny_nlvr/nlvr.safetensors");
+    dialog_model_on_a_matchers_weights_computes_what_pytorch_computes: dialog("tiny_itm", "tiny_itm", "tiny_dialog");
+    dialog_model_of_two_widths_does_too:
+        dialog("tiny_wide_dialog/dialog.safetensors", "tiny_wide_itm", "tiny_wide_dialog");
     pretraining_computes_what_the_authors_compute: pretraining();
 }
 
@@ -164,6 +167,25 @@ fn reasoner(device_name: &str, path: &str) {
     reference.assert_close("logits", model.logits(ids.clone(), hidden.clone(), &pair), LOGITS);
     let swapped = Context::pair(second, first);
     reference.assert_close("logits_swapped", model.logits(ids, hidden, &swapped), LOGITS);
+}
+
+fn dialog(device_name: &str, path: &str, sizes: &str, reference: &str) {
+    let device = device(device_name);
+    let Checkpoint { model, config, .. } = open(path, sizes, &device);
+    let (model, fresh) = adopt(&model, &BlipConfig { kind: Kind::Dialog, ..config }, &device);
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let Model::Dialog(model) = model else { panic!("not a dialog model") };
+    let reference = Reference::read(&format!("{reference}/ref.safetensors"));
+    let image_embeds = model.vision().forward(reference.tensor::<4>("pixel_values", &device));
+    reference.assert_close("vision.last_hidden_state", image_embeds.clone(), VISION);
+    let captions = reference.ids("caption_ids", &device);
+    let caption_hidden = Some(reference.hidden("caption_mask", &device));
+    let states = model.text().forward(Mode::Text, captions.clone(), caption_hidden.clone(), None, None);
+    reference.assert_close("caption.last_hidden_state", states, QUESTION);
+    let context = model.context(image_embeds, captions, caption_hidden);
+    let hidden = Some(reference.hidden("attention_mask", &device));
+    let logits = model.itm_logits(reference.ids("input_ids", &device), hidden, &context);
+    reference.assert_close("logits", logits, LOGITS);
 }
 
 fn pretraining(device_name: &str) {

@@ -511,6 +511,38 @@ def nlvr(out_dir, spec, merge_from, seed=0, B=3, layers=None):
     return m, o, sd
 
 
+# --------------------------------------------------------------------------------------------------- visual dialog
+def dialog(out_dir, m, spec, seed):
+    """BLIP section 5.5 on the weights of an ITM model: the caption's states behind the image tokens are one context.
+
+    Where the widths differ a linear layer brings the states to the width of the image tokens (ours, the paper has none).
+    Two pictures, two candidate answers each."""
+    torch.manual_seed(seed + 60)
+    h, v, S = spec["text"]["hidden_size"], spec["vision"]["hidden_size"], spec["vision"]["image_size"]
+    project = nn.Identity() if h == v else nn.Linear(h, v)
+    g = torch.Generator().manual_seed(6000 + seed)
+    pv = torch.randn(2, 3, S, S, generator=g)
+    cap, cmask = rows([5, 8], CLS, g)
+    ids, mask = rows([12, 9, 10, 7], ENC, g)
+    img = m.vision_model(pixel_values=pv).last_hidden_state
+    caption = m.text_encoder(input_ids=cap, attention_mask=cmask).last_hidden_state
+    context = torch.cat([img, project(caption)], 1).repeat_interleave(2, 0)
+    cmask_all = torch.cat([torch.ones(img.shape[:-1], dtype=torch.long), cmask], 1).repeat_interleave(2, 0)
+    text = m.text_encoder(input_ids=ids, attention_mask=mask, encoder_hidden_states=context, encoder_attention_mask=cmask_all)
+    lg = m.itm_head(text.last_hidden_state[:, 0])
+    tg = torch.tensor([1, 0, 0, 1])
+    o = {"pixel_values": pv, "caption_ids": cap, "caption_mask": cmask, "input_ids": ids, "attention_mask": mask, "targets": tg,
+         "vision.last_hidden_state": img, "caption.last_hidden_state": caption, "logits": lg, "loss": F.cross_entropy(lg, tg)}
+    save(f"{out_dir}/ref.safetensors", o)
+    if h == v:
+        return o
+    parts = {n: t for n, t in m.named_parameters() if not n.startswith(("vision_proj", "text_proj"))}
+    parts = {hf_to_orig(n): t for n, t in parts.items()} | {f"caption_proj.{n}": t for n, t in project.named_parameters()}
+    save(f"{out_dir}/dialog.safetensors", parts)
+    save(f"{out_dir}/grads.safetensors", dict(zip(parts, torch.autograd.grad(o["loss"], list(parts.values())))))
+    return o
+
+
 # --------------------------------------------------------------------------------------------------- original layout
 def momentum_copy(sd, eps, keys_prefix):
     torch.manual_seed(99)
@@ -637,6 +669,8 @@ def main_tiny(out, a):
     Cw, cwo, cwmeta = caption(f"{out}/tiny_wide_caption", TINY_WIDE, 1, a.wide_bias, data_seed=1025)
     Iw, _, iwmeta = itm(f"{out}/tiny_wide_itm", TINY_WIDE, 1)
     N, no, nsd = nlvr(f"{out}/tiny_nlvr", TINY_WIDE, merge_from=6, layers=7)      # as the original: layers 0-5 average, 6+ merge
+    dialog(f"{out}/tiny_dialog", I, TINY, 0)
+    dialog(f"{out}/tiny_wide_dialog", Iw, TINY_WIDE, 1)
     od = f"{out}/orig"; os.makedirs(od, exist_ok=True)
     mp = TINY["text"]["max_position_embeddings"]
     oc, ov, oi = (to_orig_state(x.state_dict(), mp) for x in (C, V, I))

@@ -27,7 +27,8 @@ pub(super) fn kind(weights: &Weights) -> Result<Kind> {
     } else if encoder && decoder {
         Ok(Kind::Answerer)
     } else if encoder && has("itm_head.") {
-        Ok(Kind::Matcher)
+        // A dialog model matches too, and has no space that images and texts share.
+        Ok(if has("vision_proj.") { Kind::Matcher } else { Kind::Dialog })
     } else if decoder {
         Ok(Kind::Captioner)
     } else {

@@ -57,7 +57,8 @@ pub(super) fn place(kind: Kind, path: &[String]) -> Place {
         }
         ["heads", "vision_projection", leaf] => (format!("vision_proj.{leaf}"), vec![]),
         ["heads", "text_projection", leaf] => (format!("text_proj.{leaf}"), vec![]),
-        ["heads", "itm_head", leaf] => (format!("itm_head.{leaf}"), vec![]),
+        ["heads", "itm_head", leaf] | ["itm_head", leaf] => (format!("itm_head.{leaf}"), vec![]),
+        ["caption_projection", leaf] => (format!("caption_proj.{leaf}"), vec![]),
         ["head_in", leaf] => (format!("cls_head.0.{leaf}"), vec![]),
         ["head_out", leaf] => (format!("cls_head.2.{leaf}"), vec![]),
         ["heads", "temperature"] => ("temp".into(), vec![]),

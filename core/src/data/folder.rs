@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const METADATA: &str = "metadata.jsonl";
 
 /// Endings of the formats this library decodes.
-const PICTURES: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub(super) const PICTURES: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Names of subfolders that may be meant as splits.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "dev", "test"];
@@ -122,7 +122,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn has_ending(file: &Path, endings: &[&str]) -> bool {
+pub(super) fn has_ending(file: &Path, endings: &[&str]) -> bool {
     let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     ending.is_some_and(|ending| endings.contains(&ending.as_str()))
 }

@@ -9,6 +9,7 @@
 //! | a folder | pictures with a `.txt` beside each, or with a `metadata.jsonl` |
 
 mod coco;
+mod dialog;
 mod folder;
 mod karpathy;
 mod nlvr;
@@ -17,6 +18,7 @@ mod pairs;
 mod pictures;
 mod questions;
 
+pub use dialog::{DialogExample, DialogRound, DialogSet, hold_out_dialogs, read_dialogs};
 pub use nlvr::{StatementExample, StatementSet, hold_out_statements, read_statements};
 pub use order::epoch_order;
 pub use questions::{QuestionExample, QuestionSet, hold_out_questions, read_questions};

@@ -1,8 +1,9 @@
 //! Finding the image files that a dataset names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::folder::{PICTURES, has_ending};
 use super::{CaptionExample, Record, broken, some_of};
 use crate::error::Result;
 
@@ -44,6 +45,21 @@ pub(super) fn find(records: Vec<Record>, shelves: &[PathBuf]) -> (Vec<CaptionExa
         }
     }
     (examples, missing)
+}
+
+/// The pictures of these folders, and of the folders right below them, by the number their names end in, as COCO
+/// names them.
+pub(super) fn numbered(shelves: &[PathBuf]) -> HashMap<u64, PathBuf> {
+    let entries =
+        |folder: &PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (below, flat): (Vec<PathBuf>, Vec<PathBuf>) = shelves.iter().flat_map(entries).partition(|path| path.is_dir());
+    let pictures = below.iter().flat_map(entries).chain(flat).filter(|path| has_ending(path, &PICTURES));
+    let number = |path: &Path| {
+        let stem = path.file_stem()?.to_str()?;
+        let digits = stem.len() - stem.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+        stem[stem.len() - digits..].parse().ok()
+    };
+    pictures.filter_map(|path| Some((number(&path)?, path))).collect()
 }
 
 /// A path without its folders, whichever system wrote it.

@@ -109,8 +109,11 @@ pub fn read_questions(data: &Path, annotations: Option<&Path>, images: Option<&P
         answered.extend(file.annotations.into_iter().map(|annotation| (annotation.question_id.0.clone(), annotation)));
     }
     let shelves = pictures::shelves(data, images)?;
-    let numbered =
-        if questions.iter().any(|question| question.image.is_none()) { numbered(&shelves) } else { HashMap::new() };
+    let numbered = if questions.iter().any(|question| question.image.is_none()) {
+        pictures::numbered(&shelves)
+    } else {
+        HashMap::new()
+    };
 
     let (mut set, mut missing, mut unanswered) = (QuestionSet::default(), Vec::new(), Vec::new());
     for (place, question) in questions.into_iter().enumerate() {
@@ -168,16 +171,4 @@ impl Answers {
             Self::None => Vec::new(),
         }
     }
-}
-
-/// The pictures of these folders by the number their names end in, as COCO names them.
-fn numbered(shelves: &[PathBuf]) -> HashMap<u64, PathBuf> {
-    let entries =
-        shelves.iter().filter_map(|shelf| std::fs::read_dir(shelf).ok()).flatten().filter_map(|entry| entry.ok());
-    let number = |path: &Path| {
-        let stem = path.file_stem()?.to_str()?;
-        let digits = stem.len() - stem.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
-        stem[stem.len() - digits..].parse().ok()
-    };
-    entries.filter_map(|entry| Some((number(&entry.path())?, entry.path()))).collect()
 }

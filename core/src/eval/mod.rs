@@ -4,6 +4,7 @@
 
 mod bleu;
 mod cider;
+mod dialog;
 mod ngram;
 mod nlvr;
 mod ptb;
@@ -13,6 +14,7 @@ mod vqa;
 
 pub use bleu::Bleu;
 pub use cider::{CiderReward, DocumentFrequency, cider};
+pub use dialog::{DialogScores, RankedRound, dialog_scores, ranks};
 pub use nlvr::{ReasonScores, reason_scores};
 pub use ptb::tokenize;
 pub use recall::{RetrievalScores, retrieval_scores};

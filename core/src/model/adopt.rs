@@ -11,11 +11,14 @@ use crate::with_model;
 
 /// Where a weight comes from that the source does not have at its own place: the first of these
 /// exchanges that leads to one of the same shape.
-const EXCHANGES: [(&str, &str); 10] = [
+const EXCHANGES: [(&str, &str); 12] = [
     // Both halves of an answerer start from the one stack there is.
     ("question.", "text."),
     ("answer.", "text."),
     ("text.", "question."),
+    // Whether a text matches is asked alike of captions and of answers.
+    ("itm_head.", "heads.itm_head."),
+    ("heads.itm_head.", "itm_head."),
     // A stack that only wrote begins to read, and the other way round.
     (".bidirectional.", ".causal."),
     (".causal.", ".bidirectional."),

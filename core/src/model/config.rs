@@ -18,6 +18,8 @@ pub enum Kind {
     Answerer,
     /// Two images and a statement to true or false (NLVR2).
     Reasoner,
+    /// Image, caption and dialog to how well an answer goes on (VisDial).
+    Dialog,
     /// All three roles of MED with shared weights.
     Pretraining,
 }
@@ -30,6 +32,7 @@ impl Kind {
             Self::Matcher => "matcher",
             Self::Answerer => "answerer",
             Self::Reasoner => "reasoner",
+            Self::Dialog => "dialog model",
             Self::Pretraining => "pre-training model",
         }
     }

@@ -4,6 +4,7 @@ mod adopt;
 mod answerer;
 mod captioner;
 mod config;
+mod dialog;
 mod matcher;
 mod pretraining;
 mod reasoner;
@@ -12,6 +13,7 @@ pub use adopt::adopt;
 pub use answerer::{Answerer, Responder};
 pub use captioner::{Captioner, Writer};
 pub use config::{BlipConfig, Kind};
+pub use dialog::Dialog;
 pub use matcher::{Comparer, MatchHeads, Matcher, unit_length};
 pub use pretraining::Pretraining;
 pub use reasoner::Reasoner;
@@ -33,6 +35,8 @@ pub enum Model {
     Answerer(Answerer),
     /// Judges statements about two images.
     Reasoner(Reasoner),
+    /// Ranks answers in a dialog about an image.
+    Dialog(Dialog),
     /// Writes and compares with shared weights.
     Pretraining(Pretraining),
 }
@@ -98,7 +102,7 @@ macro_rules! heads {
     };
 }
 
-heads!(Captioner, Matcher, Answerer, Reasoner, Pretraining);
+heads!(Captioner, Matcher, Answerer, Reasoner, Dialog, Pretraining);
 
 /// Runs an expression on whichever module a [`Model`] holds.
 #[macro_export]
@@ -109,6 +113,7 @@ macro_rules! with_model {
             $crate::model::Model::Matcher($module) => $body,
             $crate::model::Model::Answerer($module) => $body,
             $crate::model::Model::Reasoner($module) => $body,
+            $crate::model::Model::Dialog($module) => $body,
             $crate::model::Model::Pretraining($module) => $body,
         }
     };

@@ -3,6 +3,7 @@
 mod answer;
 mod caption;
 mod compare;
+mod dialog;
 mod inputs;
 mod reason;
 mod retrieve;
@@ -10,6 +11,7 @@ mod retrieve;
 pub use answer::{Answer, AnswerOptions};
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
+pub use dialog::DialogQuestion;
 pub use inputs::Inputs;
 pub use reason::PixelPair;
 pub use retrieve::{Found, Retrieved};

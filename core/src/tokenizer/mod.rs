@@ -1,9 +1,11 @@
 //! Text to token ids and back, on the `tokenizers` library.
 
 mod batch;
+mod dialog;
 mod train;
 
 pub use batch::{IdBatch, pad};
+pub use dialog::{dialog_rows, dialog_turn};
 pub use train::train;
 
 use ahash::AHashMap;

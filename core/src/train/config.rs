@@ -20,7 +20,7 @@ pub struct TrainConfig {
     /// compute: much less memory, a third more time, the same result.
     #[serde(skip)]
     pub recompute: bool,
-    /// Captions of each photograph that a step reads, drawn at random.
+    /// Captions of each photograph, or rounds of each dialog, that a step reads, drawn at random.
     pub captions_per_image: usize,
     /// Highest learning rate.
     pub learning_rate: f64,
@@ -63,6 +63,9 @@ pub struct TrainConfig {
     /// Questions in a step of pre-training, where it has some.
     #[serde(default)]
     pub questions_per_step: usize,
+    /// Wrong answers beside the right one of every round, where dialogs are learned.
+    #[serde(default = "three")]
+    pub wrong_answers: usize,
     /// Twin, queue and negatives, where pictures and texts are compared.
     #[serde(default)]
     pub contrast: ContrastConfig,
@@ -96,9 +99,15 @@ impl Default for TrainConfig {
             max_tokens: 40,
             seed: 0,
             questions_per_step: 16,
+            wrong_answers: three(),
             contrast: ContrastConfig::default(),
         }
     }
+}
+
+/// What runs were begun with before there was a choice.
+fn three() -> usize {
+    3
 }
 
 /// How much work a run is.

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use medley::data::{CaptionSet, QuestionSet, StatementSet, has_splits, read_captions, read_questions, read_statements};
+use medley::data::{
+    CaptionSet, DialogSet, QuestionSet, StatementSet, has_splits, read_captions, read_dialogs, read_questions,
+    read_statements,
+};
 
 /// Share of the pictures that training holds out to score on, where the data has no splits.
 pub const HELD_OUT: f64 = 0.1;
@@ -41,6 +44,17 @@ pub struct StatementFiles {
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Folder with the pictures, or with a folder of them for each split
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+}
+
+/// Dialogs about pictures.
+#[derive(Args)]
+pub struct DialogFiles {
+    /// VisDial 1.0's JSON
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Folder with the pictures, or with folders of them
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 }
@@ -105,6 +119,25 @@ impl StatementFiles {
     }
 
     /// The file with the statements.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl DialogFiles {
+    /// The dialogs, with their dense annotations.
+    pub fn read(&self, dense: Option<&Path>) -> Result<DialogSet> {
+        self.read_also(&self.data, dense)
+    }
+
+    /// Dialogs of another file about pictures in the same folder.
+    pub fn read_also(&self, data: &Path, dense: Option<&Path>) -> Result<DialogSet> {
+        let set = read_dialogs(data, dense, self.images.as_deref())?;
+        warn(&set.warnings);
+        Ok(set)
+    }
+
+    /// The file with the dialogs.
     pub fn data(&self) -> &Path {
         &self.data
     }

@@ -1,9 +1,12 @@
 //! What a model is worth on a dataset.
 
 use anyhow::{Context, Result};
-use medley::data::{CaptionExample, QuestionExample, StatementExample};
-use medley::eval::{CaptionScores, RetrievalScores, caption_scores, retrieval_scores};
+use medley::data::{CaptionExample, DialogExample, QuestionExample, StatementExample};
+use medley::eval::{
+    CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
+};
 use medley::generate::{GenerateConfig, Strategy};
+use medley::pipeline::DialogQuestion;
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
 
@@ -129,4 +132,58 @@ pub fn judged<'a>(
         .iter()
         .zip(verdicts)
         .filter_map(|(example, verdict)| Some((example.group.as_str(), *verdict > 0.5, example.label?)))
+}
+
+/// The ranks of the options of every round of every dialog; none for rounds without options.
+///
+/// `texts` are the questions and answers that the rounds name by their places.
+pub async fn rank_all(
+    pipeline: &Pipeline,
+    texts: (&[String], &[String]),
+    examples: &[DialogExample],
+    bar: &mut Bar,
+) -> Result<Vec<Vec<Vec<usize>>>> {
+    let mut ranked = Vec::with_capacity(examples.len());
+    for example in examples {
+        let pixels = picture::read(pipeline, &example.image)?;
+        let places: Vec<usize> =
+            (0..example.rounds.len()).filter(|round| !example.rounds[*round].options.is_empty()).collect();
+        let questions: Vec<DialogQuestion> = places.iter().map(|round| question(texts, example, *round)).collect();
+        let mut go_on = |_| super::interrupt::flow();
+        let scores = pipeline.rank_answers(&pixels, &example.caption, &questions, &mut go_on).await;
+        let scores = scores.with_context(|| format!("dialog about image {}", example.id))?;
+        let mut of_rounds = vec![Vec::new(); example.rounds.len()];
+        places.into_iter().zip(scores).for_each(|(round, scores)| of_rounds[round] = ranks(&scores));
+        ranked.push(of_rounds);
+        let progress = Progress::Items { stage: "ranking answers", done: ranked.len(), total: examples.len() };
+        if bar.report(progress).is_break() {
+            return Err(medley::Error::Cancelled.into());
+        }
+    }
+    bar.clear();
+    Ok(ranked)
+}
+
+/// A round of a dialog as the pipeline is asked it.
+fn question((questions, answers): (&[String], &[String]), example: &DialogExample, round: usize) -> DialogQuestion {
+    let earlier = example.rounds[..round].iter();
+    let history = earlier.map(|round| {
+        (questions[round.question].clone(), round.answer.map_or_else(String::new, |answer| answers[answer].clone()))
+    });
+    let round = &example.rounds[round];
+    DialogQuestion {
+        history: history.collect(),
+        question: questions[round.question].clone(),
+        candidates: round.options.iter().map(|option| answers[*option as usize].clone()).collect(),
+    }
+}
+
+/// Where the right answers stood.
+pub fn dialog_score(examples: &[DialogExample], ranks: &[Vec<Vec<usize>>]) -> DialogScores {
+    let rounds = examples.iter().zip(ranks).flat_map(|(example, ranks)| example.rounds.iter().zip(ranks));
+    dialog_scores(rounds.filter(|(_, ranks)| !ranks.is_empty()).map(|(round, ranks)| RankedRound {
+        ranks,
+        right: round.right,
+        relevance: round.relevance.as_deref(),
+    }))
 }

@@ -1,6 +1,7 @@
 //! `medley eval`: one file a task, and what they share.
 
 mod caption;
+mod dialog;
 mod nlvr;
 mod results;
 mod retrieval;
@@ -34,6 +35,9 @@ enum Task {
     /// Statements about two pictures: accuracy and consistency of NLVR2
     #[command(after_help = nlvr::EXAMPLES)]
     Nlvr(nlvr::Arguments),
+    /// Answers in dialogs about pictures: MRR, recall, mean rank and NDCG of VisDial
+    #[command(after_help = dialog::EXAMPLES)]
+    Dialog(dialog::Arguments),
 }
 
 /// Scores a model on a dataset and prints the result.
@@ -44,6 +48,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Retrieval(arguments) => retrieval::run(arguments).await,
         Task::Vqa(arguments) => vqa::run(arguments).await,
         Task::Nlvr(arguments) => nlvr::run(arguments).await,
+        Task::Dialog(arguments) => dialog::run(arguments).await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `medley train`: one file a task, and the run they share.
 
 mod caption;
+mod dialog;
 mod log;
 mod nlvr;
 mod options;
@@ -35,6 +36,9 @@ enum Task {
     /// Learn to judge statements about two photographs
     #[command(after_help = nlvr::EXAMPLES)]
     Nlvr(Box<nlvr::Arguments>),
+    /// Learn to rank answers in dialogs about photographs
+    #[command(after_help = dialog::EXAMPLES)]
+    Dialog(Box<dialog::Arguments>),
     /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
     #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
     Pretrain(Box<pairs::PretrainArguments>),
@@ -48,6 +52,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Retrieval(arguments) => pairs::retrieval(*arguments).await,
         Task::Vqa(arguments) => vqa::run(*arguments).await,
         Task::Nlvr(arguments) => nlvr::run(*arguments).await,
+        Task::Dialog(arguments) => dialog::run(*arguments).await,
         Task::Pretrain(arguments) => pairs::pretrain(*arguments).await,
     }
 }
