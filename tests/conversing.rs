@@ -281,7 +281,7 @@ fn nothing_to_ask_or_to_answer_is_an_error_and_asking_can_be_stopped() {
     assert!(matches!(rank(DialogQuestion { question: " . ".to_owned(), ..asked.clone() }), Err(Error::EmptyText)));
     assert_eq!(rank(DialogQuestion { candidates: vec!["...".to_owned()], ..asked.clone() }).unwrap()[0].len(), 1);
     let mut stop = |_| ControlFlow::Break(());
-    let stopped = pollster::block_on(pipeline.rank_answers(&pixels, "two", &[asked.clone()], &mut stop));
+    let stopped = pollster::block_on(pipeline.rank_answers(&pixels, "two", std::slice::from_ref(&asked), &mut stop));
     assert!(matches!(stopped, Err(Error::Cancelled)));
     let captioner = medley_tests::fixture("tiny_caption");
     let tokenizer = Some(medley_tests::fixture("tokenizer").join("tokenizer.json"));
