@@ -1,5 +1,6 @@
 //! Opens the device a model runs on: a GPU if there is one, else the CPU.
 
+use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Device;
@@ -35,6 +36,19 @@ impl FromStr for DeviceChoice {
                 name: name.to_owned(),
                 available: ["auto", "cpu", "gpu", "gpu:N", "software"].map(str::to_owned).to_vec(),
             }),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    /// Writes what [`from_str`](Self::from_str) reads.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Gpu(None) => formatter.write_str("gpu"),
+            Self::Gpu(Some(index)) => write!(formatter, "gpu:{index}"),
+            Self::Software => formatter.write_str("software"),
         }
     }
 }

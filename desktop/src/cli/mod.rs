@@ -12,6 +12,7 @@ mod inputs;
 mod inspect;
 mod interrupt;
 mod matching;
+mod memory;
 mod model;
 mod picture;
 mod progress;

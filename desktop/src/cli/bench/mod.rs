@@ -1,5 +1,7 @@
 //! `medley bench`.
 
+mod train;
+
 use std::time::Instant;
 
 use anyhow::Result;
@@ -15,6 +17,7 @@ use serde_json::json;
 use super::interrupt;
 use super::model::ModelArguments;
 use super::{ALL_GOOD, print};
+use train::Work;
 
 /// What to measure.
 #[derive(Args)]
@@ -25,6 +28,15 @@ pub struct Arguments {
     /// Also measure ViT-B/16 at 384 px with BERT-base, random weights
     #[arg(long)]
     base: bool,
+    /// Measure training steps instead, and the most memory they take: of captioning with ViT-B at 384 px, of pre-training at 224 px, of the built-in model's size
+    #[arg(long, value_name = "WORK", num_args = 0..=1, default_missing_value = "all")]
+    train: Option<Work>,
+    /// With --train: pictures in a step
+    #[arg(long, requires = "train", default_value = "1", value_delimiter = ',', value_name = "N")]
+    batch: Vec<usize>,
+    /// With --train: run the blocks of both towers again in the backward pass
+    #[arg(long, requires = "train")]
+    recompute: bool,
     /// Runs of each; the least and the median time are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -39,11 +51,12 @@ const TOKENS: usize = 20;
 /// Prints a table: work, least and median seconds.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
+    if let Some(work) = arguments.train {
+        return train::run(&arguments, work).await;
+    }
     for choice in &arguments.device {
         let device = medley::device::open(*choice).await?;
-        let builtin =
-            ModelArguments { model: None, tokenizer: None, config: None, image_size: None, skip_training_state: false };
-        let builtin = builtin.load(&device)?;
+        let builtin = builtin(&device)?;
         let json = builtin.tokenizer().to_json()?;
         Bench { name: "built-in", pipeline: builtin, device: &device, arguments: &arguments }.captioning().await?;
         if arguments.base {
@@ -56,6 +69,13 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         }
     }
     Ok(ALL_GOOD)
+}
+
+/// The model inside the program.
+fn builtin(device: &OpenDevice) -> Result<Pipeline> {
+    let builtin =
+        ModelArguments { model: None, tokenizer: None, config: None, image_size: None, skip_training_state: false };
+    builtin.load(device)
 }
 
 /// A full-size model with random weights; the tokenizer only lends it words.
