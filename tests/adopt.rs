@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
-use medley::checkpoint::{LoadOptions, load};
-use medley::model::{BlipConfig, Kind, Model, adopt};
+use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
+use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt};
 use medley::progress::silent;
-use medley::text::Context;
+use medley::text::{Context, Sharing};
+use medley::vision::VisionConfig;
 use medley_tests::{Reference, device, fixture, largest_difference, values};
 
 fn open(path: &str, sizes: &str) -> (Model, BlipConfig) {
@@ -105,4 +107,101 @@ fn a_dialog_model_begins_with_a_matchers_head() {
     assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("itm_head.")), "{fresh:?}");
     let (_, fresh) = become_kind(Kind::Dialog, &open("tiny_wide_itm", "tiny_wide_itm"));
     assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("caption_projection.")), "{fresh:?}");
+}
+
+fn sharing(sharing: Sharing) -> BlipConfig {
+    let (_, config) = pretraining();
+    BlipConfig { text: config.text.with_sharing(Some(sharing)), ..config }
+}
+
+const SHARINGS: [Sharing; 4] = [Sharing::All, Sharing::AllButCross, Sharing::AllButSelf, Sharing::None];
+
+/// BLIP, Table 3, in millions.
+#[test]
+fn sharing_less_costs_as_many_weights_as_in_the_paper() {
+    struct Count(usize);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += param.lazy_shape().num_elements();
+        }
+    }
+    for (sharing, millions) in SHARINGS.into_iter().zip([224, 252, 252, 361]) {
+        let base = BlipConfig::bert(Kind::Pretraining, VisionConfig::base(224));
+        let config = BlipConfig { text: base.text.clone().with_sharing(Some(sharing)), ..base };
+        let Model::Pretraining(model) = Model::init(&config, &device("cpu")) else { panic!("other kind") };
+        let mut count = Count(0);
+        model.visit(&mut count);
+        assert_eq!(count.0 / 1_000_000, millions, "{sharing:?}: {}", count.0);
+    }
+}
+
+/// A model that shares less begins as the one that shared more, and computes the same.
+#[test]
+fn what_is_no_longer_shared_begins_alike() {
+    let source = pretraining();
+    let Model::Pretraining(before) = &source.0 else { panic!("other kind") };
+    let written = values(before.writer().logits(ids(), None, &image(&source.0)));
+    let read = values(before.comparer().itm_logits(ids(), None, &image(&source.0)));
+    for kind in [Sharing::AllButSelf, Sharing::None] {
+        let (model, fresh) = adopt(&source.0, &sharing(kind), &device("cpu"));
+        assert!(fresh.is_empty(), "{kind:?}: {fresh:?}");
+        let Model::Pretraining(after) = &model else { panic!("other kind") };
+        assert_eq!(written, values(after.writer().logits(ids(), None, &image(&model))), "{kind:?}");
+        assert_eq!(read, values(after.comparer().itm_logits(ids(), None, &image(&model))), "{kind:?}");
+    }
+    let (alike, _) = adopt(&source.0, &sharing(Sharing::All), &device("cpu"));
+    let (apart, fresh) = adopt(&alike, &sharing(Sharing::AllButCross), &device("cpu"));
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (Model::Pretraining(before), Model::Pretraining(after)) = (&alike, &apart) else { panic!("other kinds") };
+    let before = values(before.writer().logits(ids(), None, &image(&alike)));
+    assert_eq!(before, values(after.writer().logits(ids(), None, &image(&apart))));
+}
+
+/// The weights of a model that was made, not begun from another: reading and writing differ.
+fn made(kind: Sharing) -> Checkpoint {
+    let device = device("cpu");
+    device.seed(5);
+    let config = sharing(kind);
+    Checkpoint { model: Model::init(&config, &device), config, tokenizer: None, preprocessor: None }
+}
+
+#[test]
+fn a_model_of_any_sharing_is_read_as_it_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in SHARINGS {
+        let before = made(kind);
+        let path = folder.path().join("model.safetensors");
+        pollster::block_on(save(&before, &path, Dtype::F32)).unwrap();
+        let after = load(&path, &device("cpu"), &LoadOptions::default(), &mut silent).unwrap();
+        assert_eq!(after.config, before.config);
+        let (Model::Pretraining(one), Model::Pretraining(other)) = (&before.model, &after.model) else {
+            panic!("other kinds")
+        };
+        let logits = |model: &Pretraining, image| values(model.writer().logits(ids(), None, &image));
+        assert_eq!(logits(one, image(&before.model)), logits(other, image(&after.model)), "{kind:?}");
+        let counted = inspect(&path, &LoadOptions::default()).unwrap().num_parameters;
+        assert_eq!(counted, one.num_params(), "{kind:?}");
+    }
+}
+
+/// Also where the model reads with other weights than it writes with.
+#[test]
+fn a_captioner_writes_with_what_a_model_of_any_sharing_wrote_with() {
+    for kind in SHARINGS {
+        let source = made(kind);
+        let config = BlipConfig { kind: Kind::Captioner, ..source.config.clone() };
+        let (captioner, fresh) = adopt(&source.model, &config, &device("cpu"));
+        assert!(fresh.is_empty(), "{kind:?}: {fresh:?}");
+        let (Model::Pretraining(before), Model::Captioner(after)) = (&source.model, &captioner) else {
+            panic!("other kinds")
+        };
+        let before = values(before.writer().logits(ids(), None, &image(&source.model)));
+        assert_eq!(before, values(after.writer().logits(ids(), None, &image(&captioner))), "{kind:?}");
+        let Model::Pretraining(before) = &source.model else { panic!("other kind") };
+        let config = BlipConfig { kind: Kind::Matcher, ..source.config.clone() };
+        let (matcher, _) = adopt(&source.model, &config, &device("cpu"));
+        let Model::Matcher(after) = &matcher else { panic!("other kind") };
+        let read = values(before.comparer().itm_logits(ids(), None, &image(&source.model)));
+        assert_eq!(read, values(after.comparer().itm_logits(ids(), None, &image(&matcher))), "{kind:?}");
+    }
 }

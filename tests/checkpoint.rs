@@ -300,12 +300,14 @@ fn an_image_encoder_loads_from_the_names_of_timm() {
 }
 
 #[test]
-fn a_classifier_on_an_image_encoder_is_refused() {
+fn a_classifier_on_an_image_encoder_is_left_out_and_all_else_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = open(&fixture("tiny_caption"), &options("tiny_caption")).config;
     let weights = Weights::open(&timm(&folder, &["head.weight"])).unwrap();
+    load_vision(&weights, &config, config.vision.init(&device("cpu"))).unwrap();
+    let weights = Weights::open(&timm(&folder, &["head.weight", "fc_norm.weight"])).unwrap();
     match load_vision(&weights, &config, config.vision.init(&device("cpu"))) {
-        Err(Error::UnknownWeights { unknown }) => assert_eq!(unknown, ["head.weight"]),
+        Err(Error::UnknownWeights { unknown }) => assert_eq!(unknown, ["fc_norm.weight"]),
         other => panic!("{other:?}"),
     }
 }

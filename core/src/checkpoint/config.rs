@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::Weights;
 use super::keys::from_hugging_face;
 use super::weights::unusable;
+use super::{Weights, read_beside};
 use crate::error::{Error, Result};
 use crate::model::{BlipConfig, Kind};
 use crate::text::{TextConfig, TokenIds};
@@ -88,58 +88,122 @@ pub(super) fn from_config_json(text: &str, kind: Kind) -> Result<BlipConfig> {
 /// Reads the configuration off the tensors' shapes; heads are taken to be 64 wide, which holds
 /// for every model the authors published.
 pub(super) fn from_shapes(weights: &Weights, kind: Kind) -> Result<BlipConfig> {
-    let shape = |wanted: &str| -> Result<Vec<usize>> {
-        let found = weights.tensors().iter().find(|(name, _)| from_hugging_face(name) == wanted);
+    let shapes = Shapes(weights);
+    let stack = if kind == Kind::Captioner { "text_decoder.bert." } else { "text_encoder." };
+    let (vision, text) = (shapes.vision("visual_encoder.")?, shapes.text(stack)?);
+    let embed = shapes.dimension("vision_proj.weight", 0).unwrap_or(256);
+    Ok(BlipConfig::new(kind, vision, text).with_embed_size(embed))
+}
+
+/// The sizes of an ImageNet ViT under timm's names.
+///
+/// # Errors
+/// [`Error::MissingWeights`] for a file that is none, [`Error::Config`] for heads that are not 64
+/// wide.
+pub fn vision_sizes(weights: &Weights) -> Result<VisionConfig> {
+    Shapes(weights).vision("")
+}
+
+/// The sizes of a BERT under Hugging Face's names; its `config.json` may lie beside it.
+///
+/// # Errors
+/// [`Error::MissingWeights`] for a file that is none, [`Error::Config`] for heads that are not 64
+/// wide and no `config.json` that says so.
+pub fn text_sizes(weights: &Weights) -> Result<TextConfig> {
+    let prefix = if weights.tensors().keys().any(|name| name.starts_with("bert.")) { "bert." } else { "" };
+    // One that says nothing of a BERT belongs to something else in the same folder.
+    let said = read_beside(weights, "config", "config.json")?;
+    let Some(said) = said.and_then(|text| serde_json::from_str::<Bert>(&text).ok()) else {
+        return Shapes(weights).text(prefix);
+    };
+    let config = Shapes(weights).text_with_heads(prefix, Some(said.num_attention_heads))?;
+    Ok(config.with_layer_norm_epsilon(said.layer_norm_eps))
+}
+
+/// What the tensors of a file say of its model.
+struct Shapes<'a>(&'a Weights);
+
+impl Shapes<'_> {
+    fn shape(&self, wanted: &str) -> Result<Vec<usize>> {
+        let found = self.0.tensors().iter().find(|(name, _)| from_hugging_face(name) == wanted);
         found
             .map(|(_, info)| info.shape.clone())
             .ok_or_else(|| Error::MissingWeights { missing: vec![wanted.to_owned()] })
-    };
-    let dimension = |name: &str, axis: usize| -> Result<usize> {
-        let shape = shape(name)?;
+    }
+
+    fn dimension(&self, name: &str, axis: usize) -> Result<usize> {
+        let shape = self.shape(name)?;
         shape.get(axis).copied().ok_or_else(|| Error::Config { reason: format!("{name} is {shape:?}") })
-    };
-    let count = |prefix: &str| {
+    }
+
+    /// Layers that are numbered after this prefix.
+    fn count(&self, prefix: &str) -> usize {
         let index = |name: &String| -> Option<usize> {
             from_hugging_face(name).strip_prefix(prefix)?.split('.').next()?.parse().ok()
         };
-        weights.tensors().keys().filter_map(index).max().map_or(0, |last| last + 1)
-    };
-    let heads = |hidden: usize, part: &str| {
-        if hidden > 0 && hidden.is_multiple_of(HEAD_SIZE) {
-            Ok(hidden / HEAD_SIZE)
-        } else {
-            let reason =
-                format!("the {part} is {hidden} wide, which does not say how many heads it has; give its config.json");
-            Err(Error::Config { reason })
-        }
-    };
+        self.0.tensors().keys().filter_map(index).max().map_or(0, |last| last + 1)
+    }
 
-    let patch = dimension("visual_encoder.patch_embed.proj.weight", 3)?;
-    let hidden = dimension("visual_encoder.cls_token", 2)?;
-    let image_token = dimension("visual_encoder.pos_embed", 1)?;
-    let layers = count("visual_encoder.blocks.");
-    let vision = VisionConfig::new(
-        image_token.saturating_sub(1).isqrt() * patch,
-        patch,
-        hidden,
-        layers,
-        heads(hidden, "image encoder")?,
-        dimension("visual_encoder.blocks.0.mlp.fc1.weight", 0)?,
-    )
-    .with_drop_path(if layers >= LARGE_LAYERS { 0.1 } else { 0.0 });
+    fn vision(&self, prefix: &str) -> Result<VisionConfig> {
+        let of = |name: &str, axis| self.dimension(&format!("{prefix}{name}"), axis);
+        let patch = of("patch_embed.proj.weight", 3)?;
+        let hidden = of("cls_token", 2)?;
+        let image_token = of("pos_embed", 1)?;
+        let layers = self.count(&format!("{prefix}blocks."));
+        Ok(VisionConfig::new(
+            image_token.saturating_sub(1).isqrt() * patch,
+            patch,
+            hidden,
+            layers,
+            heads(hidden, "image encoder")?,
+            of("blocks.0.mlp.fc1.weight", 0)?,
+        )
+        .with_drop_path(if layers >= LARGE_LAYERS { 0.1 } else { 0.0 }))
+    }
 
-    let stack = if kind == Kind::Captioner { "text_decoder.bert" } else { "text_encoder" };
-    let words = format!("{stack}.embeddings.word_embeddings.weight");
-    let (vocab, hidden) = (dimension(&words, 0)?, dimension(&words, 1)?);
-    let text = TextConfig::new()
-        .with_vocab_size(vocab)
-        .with_hidden_size(hidden)
-        .with_num_layers(count(&format!("{stack}.encoder.layer.")))
-        .with_num_heads(heads(hidden, "text stack")?)
-        .with_feed_forward_size(dimension(&format!("{stack}.encoder.layer.0.intermediate.dense.weight"), 0)?)
-        .with_max_positions(dimension(&format!("{stack}.embeddings.position_embeddings.weight"), 0)?);
-    let embed = dimension("vision_proj.weight", 0).unwrap_or(256);
-    Ok(BlipConfig::new(kind, vision, text).with_embed_size(embed))
+    fn text(&self, prefix: &str) -> Result<TextConfig> {
+        self.text_with_heads(prefix, None)
+    }
+
+    fn text_with_heads(&self, prefix: &str, num_heads: Option<usize>) -> Result<TextConfig> {
+        let of = |name: &str, axis| self.dimension(&format!("{prefix}{name}"), axis);
+        let hidden = of("embeddings.word_embeddings.weight", 1)?;
+        let num_heads = match num_heads {
+            Some(num_heads) if num_heads > 0 && hidden.is_multiple_of(num_heads) => num_heads,
+            Some(num_heads) => {
+                let reason = format!("config.json: {num_heads} heads do not divide a width of {hidden}");
+                return Err(Error::Config { reason });
+            }
+            None => heads(hidden, "text stack")?,
+        };
+        Ok(TextConfig::new()
+            .with_vocab_size(of("embeddings.word_embeddings.weight", 0)?)
+            .with_hidden_size(hidden)
+            .with_num_layers(self.count(&format!("{prefix}encoder.layer.")))
+            .with_num_heads(num_heads)
+            .with_feed_forward_size(of("encoder.layer.0.intermediate.dense.weight", 0)?)
+            .with_max_positions(of("embeddings.position_embeddings.weight", 0)?))
+    }
+}
+
+fn heads(hidden: usize, part: &str) -> Result<usize> {
+    if hidden > 0 && hidden.is_multiple_of(HEAD_SIZE) {
+        return Ok(hidden / HEAD_SIZE);
+    }
+    let reason = format!("the {part} is {hidden} wide, which does not say how many heads it has; give its config.json");
+    Err(Error::Config { reason })
+}
+
+/// The part of a BERT's `config.json` that its shapes do not tell.
+#[derive(Deserialize)]
+struct Bert {
+    num_attention_heads: usize,
+    #[serde(default = "bert_epsilon")]
+    layer_norm_eps: f64,
+}
+
+fn bert_epsilon() -> f64 {
+    1e-12
 }
 
 /// The part of Hugging Face's `config.json` that shapes weights; defaults are its classes'.

@@ -6,6 +6,7 @@ use super::keys::{is_derived, is_training_state};
 use super::{LoadOptions, TensorInfo, Weights, config, read_beside, read_config};
 use crate::error::Result;
 use crate::model::{BlipConfig, Kind};
+use crate::text::Sharing;
 
 /// What `medley inspect` shows.
 #[derive(Clone, Debug)]
@@ -52,9 +53,11 @@ pub fn inspect_weights(weights: &Weights, options: &LoadOptions) -> Result<Summa
     };
     let has_tokenizer = read_beside(weights, super::TOKENIZER_KEY, "tokenizer.json")?.is_some()
         || read_beside(weights, super::TOKENIZER_KEY, "vocab.txt")?.is_some();
+    // Files of a sharing other than the paper's are our own, which hold nothing twice.
+    let holds_copies = kind == Kind::Pretraining && config.text.sharing.unwrap_or_default() == Sharing::AllButSelf;
     let is_copy = |name: &str| {
         name.starts_with("text_decoder.cls.predictions.decoder.")
-            || kind == Kind::Pretraining && name.starts_with("text_decoder.bert.") && !name.contains(".attention.")
+            || holds_copies && name.starts_with("text_decoder.bert.") && !name.contains(".attention.")
     };
     Ok(Summary {
         kind,

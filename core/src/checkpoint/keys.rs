@@ -1,6 +1,7 @@
 //! Our module paths and the names of the same tensors in the authors' and Hugging Face's files.
 
-use crate::model::Kind;
+use crate::model::{BlipConfig, Kind};
+use crate::text::Sharing;
 
 /// How a stored tensor differs from ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,23 +27,32 @@ pub(super) struct Place {
     pub shape: Shape,
 }
 
-/// The place of the parameter at `path` of a model of this kind.
-pub(super) fn place(kind: Kind, path: &[String]) -> Place {
+/// The place of the parameter at `path` of a model of this configuration.
+pub(super) fn place(config: &BlipConfig, path: &[String]) -> Place {
+    let (kind, sharing) = (config.kind, config.text.sharing.unwrap_or_default());
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     let (name, copies) = match parts.as_slice() {
         ["vision", rest @ ..] => (format!("visual_encoder.{}", vision(rest)), vec![]),
         ["question", rest @ ..] => (format!("text_encoder.{}", text(rest)), vec![]),
         ["answer", rest @ ..] if kind == Kind::Pretraining => (format!("answer_decoder.bert.{}", text(rest)), vec![]),
-        ["answer", rest @ ..] => decoder(rest),
+        ["answer" | "decoder", rest @ ..] => decoder(rest),
         ["text", rest @ ..] => match kind {
             Kind::Captioner => decoder(rest),
-            Kind::Pretraining if rest.contains(&"causal") => decoder(rest),
+            Kind::Pretraining if rest.contains(&"causal") || rest.contains(&"causal_cross") => decoder(rest),
             Kind::Pretraining => {
                 let owner = format!("text_encoder.{}", text(rest));
                 let (copy, mut copies) = decoder(rest);
-                // Encoder and decoder share all but self-attention; both copies are stored.
-                if !rest.contains(&"bidirectional") {
+                // What encoder and decoder share is stored twice.
+                let is_shared = match sharing {
+                    Sharing::All => true,
+                    Sharing::AllButCross => !rest.contains(&"cross"),
+                    Sharing::AllButSelf => !rest.contains(&"bidirectional"),
+                    Sharing::None => false,
+                };
+                if is_shared {
                     copies.push(copy);
+                } else {
+                    copies.clear();
                 }
                 (owner, copies)
             }
@@ -131,7 +141,8 @@ fn vision(rest: &[&str]) -> String {
     }
 }
 
-fn text(rest: &[&str]) -> String {
+/// The name within a stack of BERT.
+pub(super) fn text(rest: &[&str]) -> String {
     match rest {
         ["embedding", "word"] => "embeddings.word_embeddings.weight".into(),
         ["embedding", "position"] => "embeddings.position_embeddings.weight".into(),
@@ -143,7 +154,7 @@ fn text(rest: &[&str]) -> String {
 
 fn text_layer(rest: &[&str]) -> String {
     let attention = |kind: &str| match kind {
-        "cross" => "crossattention",
+        "cross" | "causal_cross" => "crossattention",
         _ => "attention",
     };
     match rest {
@@ -154,7 +165,7 @@ fn text_layer(rest: &[&str]) -> String {
             ["norm", leaf] => format!("crossattention.output.LayerNorm.{}", norm(leaf)),
             other => panic!("no checkpoint name for a paired attention's {}", other.join(".")),
         },
-        [kind @ ("bidirectional" | "causal" | "cross"), rest @ ..] => {
+        [kind @ ("bidirectional" | "causal" | "cross" | "causal_cross"), rest @ ..] => {
             let kind = attention(kind);
             match rest {
                 ["attention", part, leaf] => format!("{kind}.self.{part}.{leaf}"),
@@ -178,7 +189,8 @@ fn norm(leaf: &str) -> &'static str {
     }
 }
 
-fn shape(parts: &[&str]) -> Shape {
+/// How the parameter at this path is stored.
+pub(super) fn shape(parts: &[&str]) -> Shape {
     match parts {
         ["heads", "temperature"] => Shape::Scalar,
         [.., "patch_embed", "projection", "weight"] => Shape::Kernel,

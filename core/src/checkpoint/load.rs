@@ -9,8 +9,8 @@ use super::Weights;
 use super::keys::{self, Place, Shape, from_hugging_face};
 use crate::error::{Error, Result};
 use crate::model::{BlipConfig, Model};
-use crate::progress::{Progress, Report, silent};
-use crate::vision::{VisionTransformer, resize_position};
+use crate::progress::{Progress, Report};
+use crate::vision::resize_position;
 use crate::with_model;
 
 /// Fills a model of this configuration with the tensors of a file.
@@ -48,29 +48,6 @@ pub(super) fn load(
     Ok(model)
 }
 
-/// Fills the image encoder of a new model with an ImageNet ViT under timm's names.
-///
-/// # Errors
-/// As [`load`], and [`Error::UnknownWeights`] for a classifier that is still on it.
-pub fn load_vision(weights: &Weights, config: &BlipConfig, vision: VisionTransformer) -> Result<VisionTransformer> {
-    let named = weights.tensors().keys().map(|name| (format!("visual_encoder.{name}"), name.clone()));
-    let mut loader = Loader {
-        weights,
-        config,
-        names: named.collect(),
-        resize: true,
-        path: vec!["vision".to_owned()],
-        missing: Vec::new(),
-        error: None,
-        done: 0,
-        total: 0,
-        report: &mut silent,
-    };
-    let vision = vision.map(&mut loader);
-    loader.finish()?;
-    Ok(vision)
-}
-
 /// Where loading may be less than strict.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lenience {
@@ -98,7 +75,7 @@ fn reference_names(weights: &Weights, options: Lenience) -> Result<BTreeMap<Stri
     Ok(names)
 }
 
-struct Loader<'a, 'r> {
+pub(super) struct Loader<'a, 'r> {
     weights: &'a Weights,
     config: &'a BlipConfig,
     /// What has not been taken yet: authors' name to the file's.
@@ -112,9 +89,21 @@ struct Loader<'a, 'r> {
     report: &'a mut Report<'r>,
 }
 
-impl Loader<'_, '_> {
+impl<'a, 'r> Loader<'a, 'r> {
+    /// Fills the part of a model at `path` with tensors of these names: authors' to the file's.
+    pub(super) fn of_part(
+        weights: &'a Weights,
+        config: &'a BlipConfig,
+        path: &str,
+        names: BTreeMap<String, String>,
+        report: &'a mut Report<'r>,
+    ) -> Self {
+        let path = vec![path.to_owned()];
+        Self { weights, config, names, resize: true, path, missing: Vec::new(), error: None, done: 0, total: 0, report }
+    }
+
     /// Complains of what went wrong, was not there, or was left over.
-    fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -128,7 +117,7 @@ impl Loader<'_, '_> {
     }
 
     fn tensor<const D: usize>(&mut self, expected: [usize; D], device: &Device) -> Result<Option<Tensor<D>>> {
-        let place = keys::place(self.config.kind, &self.path);
+        let place = keys::place(self.config, &self.path);
         let Some(name) = self.names.remove(&place.name) else {
             // An untrained temperature is the only parameter files may leave out.
             if place.shape != Shape::Scalar {

@@ -8,11 +8,13 @@ mod config;
 mod inspect;
 mod keys;
 mod load;
+mod parts;
 mod save;
 mod weights;
 
+pub use config::{text_sizes, vision_sizes};
 pub use inspect::{Summary, inspect, inspect_weights};
-pub use load::load_vision;
+pub use parts::{load_text, load_vision};
 #[cfg(feature = "train")]
 pub(crate) use save::write_tensors;
 pub use save::{Dtype, NamedTensor, save};
@@ -127,7 +129,11 @@ fn read_config(weights: &Weights, options: &LoadOptions) -> Result<BlipConfig> {
     }
 }
 
-fn read_tokenizer(weights: &Weights, options: &LoadOptions) -> Result<Option<TokenizerText>> {
+/// The tokenizer that is named, lies in the checkpoint's metadata, or beside it.
+///
+/// # Errors
+/// [`Error::Read`].
+pub fn read_tokenizer(weights: &Weights, options: &LoadOptions) -> Result<Option<TokenizerText>> {
     if let Some(path) = &options.tokenizer {
         let text = read_text(path)?;
         let json = path.extension().is_some_and(|end| end == "json");

@@ -175,7 +175,7 @@ impl ModuleVisitor for Collector<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let config = &self.checkpoint.config;
-        let place = keys::place(config.kind, &self.path);
+        let place = keys::place(config, &self.path);
         let tensor = param.val().detach();
         let dims = tensor.dims();
         let turns = matches!(place.shape, Shape::Transposed | Shape::Kernel);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 
-use super::{BlipConfig, Model};
+use super::{BlipConfig, Kind, Model};
 use crate::nn::{each_weight, replace_weights};
 use crate::with_model;
 
 /// Where a weight comes from that the source does not have at its own place: the first of these
 /// exchanges that leads to one of the same shape.
-const EXCHANGES: [(&str, &str); 12] = [
+const EXCHANGES: [(&str, &str); 14] = [
     // Both halves of an answerer start from the one stack there is.
     ("question.", "text."),
     ("answer.", "text."),
@@ -19,6 +19,9 @@ const EXCHANGES: [(&str, &str); 12] = [
     // Whether a text matches is asked alike of captions and of answers.
     ("itm_head.", "heads.itm_head."),
     ("heads.itm_head.", "itm_head."),
+    // What writes apart from what reads begins as what does both, and its cross-attention too.
+    ("decoder.", "text."),
+    (".causal_cross.", ".cross."),
     // A stack that only wrote begins to read, and the other way round.
     (".bidirectional.", ".causal."),
     (".causal.", ".bidirectional."),
@@ -29,6 +32,10 @@ const EXCHANGES: [(&str, &str); 12] = [
     (".paired_cross.outputs.1.", ".cross.output."),
     (".paired_cross.norm.", ".cross.norm."),
 ];
+
+/// Where what writes finds the weights of a pre-training model that writes with others than it
+/// reads with: these come before the weight's own place.
+const WRITTEN: [(&str, &str); 3] = [("text.", "decoder."), ("answer.", "decoder."), (".cross.", ".causal_cross.")];
 
 /// Weights by path, each with its shape.
 type Weights = BTreeMap<String, (Vec<usize>, Tensor<1>)>;
@@ -43,7 +50,10 @@ pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Ve
     with_model!(source, module => each_weight(module, &mut note));
     let mut fresh = Vec::new();
     let mut take = |path: &str, shape: &[usize], _: &Device| {
-        let found = find(&known, path, shape);
+        let writes = config.kind == Kind::Captioner && path.starts_with("text.")
+            || path.starts_with("answer.")
+            || path.contains(".causal.");
+        let found = find(&known, path, shape, writes);
         if found.is_none() {
             fresh.push(path.to_owned());
         }
@@ -55,18 +65,19 @@ pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Ve
 
 /// The weight of this shape at this path, or at one that an exchange leads to: of the stack, of
 /// the kind of attention, or one after the other.
-fn find(known: &Weights, path: &str, shape: &[usize]) -> Option<Tensor<1>> {
-    let once = exchanged(path);
-    let twice = once.iter().flat_map(|path| exchanged(path)).collect::<Vec<_>>();
-    let paths = std::iter::once(path.to_owned()).chain(once).chain(twice);
+fn find(known: &Weights, path: &str, shape: &[usize], writes: bool) -> Option<Tensor<1>> {
+    let first = if writes { exchanged(path, &WRITTEN) } else { Vec::new() };
+    let once = exchanged(path, &EXCHANGES);
+    let twice = once.iter().flat_map(|path| exchanged(path, &EXCHANGES)).collect::<Vec<_>>();
+    let paths = first.into_iter().chain([path.to_owned()]).chain(once).chain(twice);
     let fitting = paths.filter_map(|path| known.get(&path)).find(|(known, _)| known == shape);
     fitting.map(|(_, weight)| weight.clone())
 }
 
-fn exchanged(path: &str) -> Vec<String> {
+fn exchanged(path: &str, exchanges: &[(&str, &str)]) -> Vec<String> {
     let one = |(from, to): &(&str, &str)| match from.starts_with('.') {
         true => path.contains(from).then(|| path.replacen(from, to, 1)),
         false => path.strip_prefix(from).map(|rest| format!("{to}{rest}")),
     };
-    EXCHANGES.iter().filter_map(one).collect()
+    exchanges.iter().filter_map(one).collect()
 }

@@ -3,7 +3,7 @@
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{CrossAttention, TextConfig, TokenIds};
+use crate::text::{CrossAttention, Sharing, TextConfig, TokenIds};
 use crate::vision::VisionConfig;
 
 /// Which heads a model has.
@@ -95,8 +95,17 @@ impl BlipConfig {
             .clone()
             .with_context_size(self.vision.hidden_size)
             .with_bidirectional(self.kind != Kind::Captioner)
-            .with_causal(matches!(self.kind, Kind::Captioner | Kind::Pretraining))
+            .with_causal(self.kind == Kind::Captioner || self.kind == Kind::Pretraining && !self.writes_apart())
             .with_cross(cross)
+    }
+
+    /// The stack that writes captions in pre-training, where it shares nothing with the reader.
+    pub fn writer(&self) -> Option<TextConfig> {
+        self.writes_apart().then(|| self.reader().with_bidirectional(false).with_causal(true))
+    }
+
+    fn writes_apart(&self) -> bool {
+        self.kind == Kind::Pretraining && self.text.sharing == Some(Sharing::None)
     }
 
     /// The stack that writes answers, reading the question's states (`blip_vqa.py`).

@@ -8,7 +8,8 @@ use crate::nn::BlockRuns;
 use crate::text::{LmHead, Med};
 use crate::vision::VisionTransformer;
 
-/// Reads, matches and writes: encoder and decoder share all but self-attention.
+/// Reads, matches and writes: encoder and decoder share all but self-attention, or what
+/// [`Sharing`](crate::text::Sharing) says.
 ///
 /// Where the configuration gives it answer layers, it answers questions too: its text encoder
 /// reads them as it reads captions, and a stack of its own writes the answer from their states.
@@ -16,6 +17,8 @@ use crate::vision::VisionTransformer;
 pub struct Pretraining {
     vision: VisionTransformer,
     text: Med,
+    /// Where reading and writing share nothing: what writes.
+    decoder: Option<Med>,
     lm_head: LmHead,
     heads: MatchHeads,
     answer: Option<Med>,
@@ -27,6 +30,7 @@ impl Pretraining {
         Self {
             vision: config.vision.init(device),
             text: reader.init(device),
+            decoder: config.writer().map(|writer| writer.init(device)),
             lm_head: reader.init_lm_head(device),
             heads: MatchHeads::new(config, device),
             answer: config.answer_layers.map(|_| config.answer_writer().init(device)),
@@ -39,6 +43,7 @@ impl Pretraining {
             vision: self.vision.with_runs(runs),
             text: self.text.with_runs(runs),
             answer: self.answer.map(|answer| answer.with_runs(runs)),
+            decoder: self.decoder.map(|decoder| decoder.with_runs(runs)),
             ..self
         }
     }
@@ -72,6 +77,6 @@ impl Pretraining {
 
     /// The decoder.
     pub fn writer(&self) -> Writer<'_> {
-        Writer { text: &self.text, lm_head: &self.lm_head }
+        Writer { text: self.decoder.as_ref().unwrap_or(&self.text), lm_head: &self.lm_head }
     }
 }

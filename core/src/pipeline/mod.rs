@@ -130,17 +130,18 @@ impl Pipeline {
     /// paths of parameters it had none for; see [`adopt`].
     pub fn into_kind(self, kind: Kind) -> (Self, Vec<String>) {
         let config = BlipConfig { kind, ..self.config.clone() };
-        self.into_shape(config)
+        self.into_config(config)
     }
 
     /// The pipeline around a pre-training model that answers questions by this many layers, and
     /// the paths of parameters that were not there before.
     pub fn with_answer_layers(self, layers: usize) -> (Self, Vec<String>) {
         let config = BlipConfig { answer_layers: Some(layers), ..self.config.clone() };
-        self.into_shape(config)
+        self.into_config(config)
     }
 
-    fn into_shape(self, config: BlipConfig) -> (Self, Vec<String>) {
+    /// As [`into_kind`](Self::into_kind), with any configuration whose sizes are this model's.
+    pub fn into_config(self, config: BlipConfig) -> (Self, Vec<String>) {
         if config == self.config {
             return (self, Vec::new());
         }

@@ -21,6 +21,22 @@ pub enum CrossAttention {
     },
 }
 
+/// Which weights the text encoder and the text decoder of pre-training have in common (BLIP §4.3,
+/// Table 3); the sizes are those of ViT-B and BERT-base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// Everything: 224 million.
+    All,
+    /// Everything but cross-attention: 252 million.
+    AllButCross,
+    /// Everything but self-attention, as BLIP is: 252 million.
+    #[default]
+    AllButSelf,
+    /// Nothing, embeddings neither: 361 million.
+    None,
+}
+
 /// The ids with a meaning to the model rather than to the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenIds {
@@ -85,6 +101,8 @@ pub struct TextConfig {
     /// What the layers read besides the text.
     #[config(default = "CrossAttention::One")]
     pub cross: CrossAttention,
+    /// What layers that both read and write do so with; the paper's where a file does not say.
+    pub sharing: Option<Sharing>,
 }
 
 impl TextConfig {

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::med::Reading;
-use super::{CrossAttention, Mode, TextConfig};
+use super::{CrossAttention, Mode, Sharing, TextConfig};
 use crate::nn::{Attention, AttentionConfig, Dropout, FeedForward, KeyValue, LayerCache, LayerNorm, Linear, linear};
 
 /// An attention with its output projection, residual and norm: one post-norm sub-layer of BERT.
@@ -79,6 +79,7 @@ pub struct MedLayer {
     bidirectional: Option<AttentionLayer>,
     causal: Option<AttentionLayer>,
     cross: Option<AttentionLayer>,
+    causal_cross: Option<AttentionLayer>,
     paired_cross: Option<PairedCrossAttention>,
     feed_forward: FeedForward,
     norm: LayerNorm,
@@ -90,11 +91,14 @@ impl MedLayer {
     pub(super) fn new(config: &TextConfig, index: usize, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let own = || AttentionLayer::new(config, hidden, device);
+        let cross = || AttentionLayer::new(config, config.context_size, device);
+        let shared = (config.bidirectional && config.causal).then(|| config.sharing.unwrap_or_default());
+        let shares_own = matches!(shared, Some(Sharing::All | Sharing::AllButCross));
         Self {
             bidirectional: config.bidirectional.then(own),
-            causal: config.causal.then(own),
-            cross: (config.cross == CrossAttention::One)
-                .then(|| AttentionLayer::new(config, config.context_size, device)),
+            causal: (config.causal && !shares_own).then(own),
+            cross: (config.cross == CrossAttention::One).then(cross),
+            causal_cross: (config.cross == CrossAttention::One && shared == Some(Sharing::AllButCross)).then(cross),
             paired_cross: match config.cross {
                 CrossAttention::Pair { merge_from } => {
                     Some(PairedCrossAttention::new(config, index >= merge_from, device))
@@ -108,7 +112,7 @@ impl MedLayer {
     }
 
     pub(super) fn without_causal(self) -> Self {
-        Self { causal: None, ..self }
+        Self { causal: None, causal_cross: None, ..self }
     }
 
     /// `[batch, token, hidden]` to the same; with a cache, `x` holds the new tokens only.
@@ -119,10 +123,15 @@ impl MedLayer {
         reading: &Reading,
         mut cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
-        let own = match mode {
-            Mode::Decode => self.causal.as_ref().expect("a stack that writes has causal attention"),
-            _ => self.bidirectional.as_ref().expect("a stack that reads has bidirectional attention"),
+        // What writing has no own weights for it does with those of reading.
+        let (own, cross) = match mode {
+            Mode::Decode => (
+                self.causal.as_ref().or(self.bidirectional.as_ref()),
+                self.causal_cross.as_ref().or(self.cross.as_ref()),
+            ),
+            _ => (self.bidirectional.as_ref(), self.cross.as_ref()),
         };
+        let own = own.expect("a stack has the self-attention of each of its roles");
         let keys = own.attention.key_value(x.clone());
         let keys = match cache.as_deref_mut() {
             Some(cache) => cache.extend(keys),
@@ -130,7 +139,7 @@ impl MedLayer {
         };
         let x = own.forward(x, keys, reading.own_mask.clone());
 
-        let x = match (mode, &self.cross, &self.paired_cross, &reading.context) {
+        let x = match (mode, cross, &self.paired_cross, &reading.context) {
             (Mode::Text, ..) | (_, None, None, _) => x,
             (_, Some(cross), _, Some(context)) => {
                 let compute = || cross.attention.key_value(context.states.clone());

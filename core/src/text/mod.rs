@@ -6,7 +6,7 @@ mod layer;
 mod lm_head;
 mod med;
 
-pub use config::{CrossAttention, TextConfig, TokenIds};
+pub use config::{CrossAttention, Sharing, TextConfig, TokenIds};
 pub use embedding::TextEmbedding;
 pub use layer::{AttentionLayer, MedLayer, PairedCrossAttention};
 pub use lm_head::LmHead;
