@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ContrastConfig;
+use super::{ContrastConfig, Schedule};
 use crate::error::{Error, Result};
 use crate::preprocess::Augment;
 
@@ -26,10 +26,16 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// The image encoder's learning rate, as a factor of it.
     pub vision_rate_factor: f64,
-    /// Learning rate at the end, as a factor of the highest.
+    /// Learning rate at the end, and the least there is, as a factor of the highest.
     pub final_rate_factor: f64,
-    /// Optimiser steps in which the learning rate rises from zero.
+    /// Optimiser steps in which the learning rate rises.
     pub warmup_steps: usize,
+    /// Learning rate the rise begins at.
+    #[serde(default)]
+    pub first_rate: f64,
+    /// How the learning rate falls.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Decay of weights that are no norms, biases or position tables.
     pub weight_decay: f64,
     /// Decay of the running mean of gradients.
@@ -84,6 +90,8 @@ impl Default for TrainConfig {
             vision_rate_factor: 1.0,
             final_rate_factor: 0.0,
             warmup_steps: 100,
+            first_rate: 0.0,
+            schedule: Schedule::Cosine,
             weight_decay: 0.05,
             beta_1: 0.9,
             beta_2: 0.999,

@@ -155,7 +155,7 @@ impl<M: LearnsPairs> PairTrainer<M> {
     /// question that has an answer, and what the tokenizer gives.
     pub fn with_questions(mut self, tokenizer: &Tokenizer, examples: &[QuestionExample]) -> Result<Self> {
         let (tokens, preprocessor) = (self.task.tokens, self.task.preprocessor.clone());
-        let Some(responder) = self.model.responder() else {
+        let Some(responder) = self.learning().responder() else {
             let (task, found) = ("answering", "model without answer layers".to_owned());
             return Err(Error::NoHead { task, found, needed: "a pre-training model that has them" });
         };

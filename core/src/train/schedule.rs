@@ -1,15 +1,46 @@
 //! How the learning rate goes up and down.
 
+use serde::{Deserialize, Serialize};
+
 use super::TrainConfig;
 
-/// The learning rate of a step: a straight rise, then half a cosine down.
+/// How the learning rate falls once it has risen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Half a cosine, a little every step.
+    #[default]
+    Cosine,
+    /// The same cosine, one level an epoch: the authors' fine-tunings (`cosine_lr_schedule`).
+    CosineByEpoch,
+    /// Nine tenths of it every epoch: the authors' pre-training (`step_lr_schedule`).
+    Decay,
+}
+
+/// What is left of the learning rate after an epoch of [`Schedule::Decay`].
+const DECAY: f64 = 0.9;
+
+/// The learning rate of a step: a straight rise, then down as the schedule says.
+///
+/// Reference quirk: the authors' rise ends with the first epoch however short that is; ours goes
+/// on to its end.
 pub fn learning_rate(config: &TrainConfig, step: usize, total_steps: usize) -> f64 {
     let peak = config.learning_rate;
     if step < config.warmup_steps {
-        return peak * (step + 1) as f64 / config.warmup_steps as f64;
+        // A rise from zero begins with its first step, for a step at zero would learn nothing.
+        let done = if config.first_rate > 0.0 { step } else { step + 1 };
+        return config.first_rate + (peak - config.first_rate) * done as f64 / config.warmup_steps as f64;
     }
-    let length = total_steps.saturating_sub(config.warmup_steps).max(1) as f64;
-    let progress = ((step - config.warmup_steps) as f64 / length).min(1.0);
     let least = peak * config.final_rate_factor;
-    least + (peak - least) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+    let epoch = step * config.epochs / total_steps.max(1);
+    let cosine =
+        |progress: f64| least + (peak - least) * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos());
+    match config.schedule {
+        Schedule::Cosine => {
+            let length = total_steps.saturating_sub(config.warmup_steps).max(1) as f64;
+            cosine((step - config.warmup_steps) as f64 / length)
+        }
+        Schedule::CosineByEpoch => cosine(epoch as f64 / config.epochs.max(1) as f64),
+        Schedule::Decay => (peak * DECAY.powi(epoch as i32)).max(least),
+    }
 }

@@ -118,7 +118,8 @@ pub struct Trainer<T: Task> {
     pub(super) task: T,
     pub(super) device: Device,
     sizes: TrainSizes,
-    pub(super) model: T::Model,
+    /// Away only while the optimiser makes the next one of it.
+    model: Option<T::Model>,
     optimizer: Optimizer,
     run: Run,
     runs: BlockRuns,
@@ -148,7 +149,7 @@ impl<T: Task> Trainer<T> {
         let rest = num_examples % config.batch_size;
         let left_out = if rest < task.least_examples() { rest } else { 0 };
         let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new(&config));
-        Ok(Self { config, task, device, sizes, model, optimizer, run, runs })
+        Ok(Self { config, task, device, sizes, model: Some(model), optimizer, run, runs })
     }
 
     /// Takes up a run where [`save`](Self::save) left it.
@@ -159,7 +160,7 @@ impl<T: Task> Trainer<T> {
     pub fn resume(&mut self, path: &Path) -> Result<()> {
         let mut optimizer = Optimizer::new(&self.config);
         let file = Weights::open(path)?;
-        let (run, model) = state::load(&file, self.model.clone(), &mut optimizer)?;
+        let (run, model) = state::load(&file, self.learning().clone(), &mut optimizer)?;
         let mut differences = self.config.differences(&run.config);
         let num_examples = self.task.num_examples();
         if run.num_images != num_examples {
@@ -170,7 +171,7 @@ impl<T: Task> Trainer<T> {
             return Err(Error::Config { reason });
         }
         self.task.restore(&model, &self.config, &file)?;
-        (self.run, self.model, self.optimizer) = (run, model, optimizer);
+        (self.run, self.model, self.optimizer) = (run, Some(model), optimizer);
         Ok(())
     }
 
@@ -179,12 +180,17 @@ impl<T: Task> Trainer<T> {
     /// # Errors
     /// As [`checkpoint::save`](crate::checkpoint::save).
     pub async fn save(&self, path: &Path) -> Result<()> {
-        state::save(path, &self.run, &self.model, &self.optimizer, self.task.state()).await
+        state::save(path, &self.run, self.learning(), &self.optimizer, self.task.state()).await
     }
 
     /// The model as it would be used: without gradients, with the running mean of its weights.
     pub fn model(&self) -> T::Model {
-        self.optimizer.averaged(self.model.valid())
+        self.optimizer.averaged(self.learning().valid())
+    }
+
+    /// The model as it learns, with gradients.
+    pub(super) fn learning(&self) -> &T::Model {
+        self.model.as_ref().expect("a trainer has its model between two steps")
     }
 
     /// How much work the run is.
@@ -208,7 +214,7 @@ impl<T: Task> Trainer<T> {
     /// [`Error::Cancelled`] after a whole step, ready to be saved; [`Error::LossNotFinite`] with
     /// the weights from before the step; unreadable photographs.
     pub async fn epoch(&mut self, report: &mut Report<'_>) -> Result<Epoch> {
-        self.task.prepare(&self.model, &self.config, report).await?;
+        self.task.prepare(self.model.as_ref().expect("a trainer has its model"), &self.config, report).await?;
         let epoch = self.run.step / self.sizes.steps_per_epoch;
         let order = epoch_order(self.task.num_examples(), self.config.seed, epoch as u64);
         let skipped = self.run.step % self.sizes.steps_per_epoch;
@@ -248,9 +254,11 @@ impl<T: Task> Trainer<T> {
         self.device.seed(seed);
         self.runs.begin(seed);
         let step = Step { index, examples, draws, config: &self.config, sizes: self.sizes, device: &self.device };
-        let (loss, grads) = self.task.learn(&self.model, step).await?;
+        let model = self.model.as_ref().expect("a trainer has its model");
+        let (loss, grads) = self.task.learn(model, step).await?;
         if loss.is_finite() {
-            self.model = self.optimizer.step(self.model.clone(), grads, rate, &self.config);
+            // Taken, not copied: an old weight goes when the new one is there.
+            self.model = self.model.take().map(|model| self.optimizer.step(model, grads, rate, &self.config));
         }
         Ok(loss)
     }

@@ -21,6 +21,9 @@ pub const EXAMPLES: &str = "\
 Examples:
   A folder of pictures, each with a .txt of captions beside it:
     medley train caption --data my-photos --model blip-image-captioning-base --out my-model
+  The paper's recipe with ViT-B on a card of 8 GB, steps of 256 pictures in 32 parts:
+    medley train caption --data dataset_coco.json --images coco --model model_base.pth --skip-training-state \\
+      --preset paper-caption --accumulate 32 --recompute --out run
   A dataset with splits, the image encoder left as it is:
     medley train caption --data dataset_flickr8k.json --images images --freeze 'vision.*' --out run
   Go on after Ctrl-C or a power cut:
@@ -55,6 +58,7 @@ pub struct Arguments {
 
 /// Trains a captioner.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.run.check_preset("caption")?;
     let (train, val) = arguments.data.read(&arguments.run)?;
     let Start { device, mut pipeline, model } = start::<Captioner>(&arguments.run, texts(&train)).await?;
     if let Some(prompt) = &arguments.prompt {

@@ -70,6 +70,7 @@ impl Arguments {
 
 /// Trains a dialog model.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.run.check_preset("dialog")?;
     let (train, val) = arguments.read()?;
     let captions = train.examples.iter().map(|example| example.caption.as_str());
     let texts = captions.chain(train.questions.iter().chain(&train.answers).map(String::as_str));

@@ -6,6 +6,8 @@ mod log;
 mod nlvr;
 mod options;
 mod pairs;
+mod preset;
+mod pretrain;
 mod run;
 mod start;
 mod vqa;
@@ -28,7 +30,7 @@ enum Task {
     #[command(after_help = caption::EXAMPLES)]
     Caption(Box<caption::Arguments>),
     /// Learn to compare: photographs and texts into one space (ITC), and whether they belong together (ITM)
-    #[command(after_help = pairs::RETRIEVAL_EXAMPLES)]
+    #[command(after_help = pairs::EXAMPLES)]
     Retrieval(Box<pairs::Arguments>),
     /// Learn to answer questions about photographs
     #[command(after_help = vqa::EXAMPLES)]
@@ -40,8 +42,8 @@ enum Task {
     #[command(after_help = dialog::EXAMPLES)]
     Dialog(Box<dialog::Arguments>),
     /// Learn to compare and to write with shared weights (ITC, ITM and LM), as BLIP is pre-trained
-    #[command(after_help = pairs::PRETRAIN_EXAMPLES)]
-    Pretrain(Box<pairs::PretrainArguments>),
+    #[command(after_help = pretrain::EXAMPLES)]
+    Pretrain(Box<pretrain::Arguments>),
 }
 
 /// Runs the task.
@@ -53,6 +55,6 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Vqa(arguments) => vqa::run(*arguments).await,
         Task::Nlvr(arguments) => nlvr::run(*arguments).await,
         Task::Dialog(arguments) => dialog::run(*arguments).await,
-        Task::Pretrain(arguments) => pairs::pretrain(*arguments).await,
+        Task::Pretrain(arguments) => pretrain::run(*arguments).await,
     }
 }

@@ -61,6 +61,7 @@ impl Arguments {
 
 /// Trains a reasoner.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.run.check_preset("nlvr")?;
     let (train, val) = arguments.read()?;
     let texts = train.examples.iter().map(|example| example.statement.as_str());
     let Start { device, mut pipeline, model } = start::<Reasoner>(&arguments.run, texts).await?;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use medley::data::{CaptionSet, QuestionSet, hold_out, hold_out_questions};
-use medley::train::TrainConfig;
+use medley::train::{Schedule, TrainConfig};
 
+use super::preset::Preset;
 use crate::cli::data::{CaptionFiles, HELD_OUT, QuestionFiles};
 use crate::cli::model::{DeviceArguments, ModelArguments};
 
@@ -51,49 +52,58 @@ pub struct RunArguments {
     #[command(flatten)]
     pub device: DeviceArguments,
 
-    /// Start a new small model instead of a checkpoint
+    /// Start a new model instead of a checkpoint: small, or of the sizes of --vision and --text
     #[arg(long, conflicts_with = "model")]
     pub new: bool,
     /// With --new: an ImageNet ViT under timm's names to start the image encoder from
     #[arg(long, requires = "new", value_name = "FILE")]
     pub vision: Option<PathBuf>,
-    /// With --new: tokens of the vocabulary that is learned from the captions
+    /// With --new: a BERT to start reading and writing from: its folder, or its weights with vocab.txt beside them
+    #[arg(long, requires = "new", value_name = "FILE|FOLDER")]
+    pub text: Option<PathBuf>,
+    /// With --new and no --text: tokens of the vocabulary that is learned from the captions
     #[arg(long, requires = "new", default_value_t = 4000, value_name = "N")]
     pub vocab_size: usize,
 
-    /// Passes over the training pictures
-    #[arg(long, default_value_t = TrainConfig::default().epochs)]
-    pub epochs: usize,
-    /// Examples in a step: pictures, questions, statements or dialogs
-    #[arg(long, default_value_t = TrainConfig::default().batch_size)]
-    batch: usize,
+    /// A recipe; options that are given win over it
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
+    /// Passes over the training pictures [default: 5]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Examples in a step: pictures, questions, statements or dialogs [default: 32]
+    #[arg(long)]
+    batch: Option<usize>,
     /// Run the blocks of both towers again in the backward pass: much less memory, a third more time, the same result
     #[arg(long)]
     recompute: bool,
-    /// Highest learning rate
-    #[arg(long, default_value_t = TrainConfig::default().learning_rate)]
-    lr: f64,
-    /// The image encoder's learning rate, as a factor of --lr
-    #[arg(long, default_value_t = TrainConfig::default().vision_rate_factor)]
-    vision_lr_factor: f64,
-    /// Steps in which the learning rate rises from zero
-    #[arg(long, default_value_t = TrainConfig::default().warmup_steps)]
-    warmup: usize,
-    /// Weight decay, not applied to norms, biases and position tables
-    #[arg(long, default_value_t = TrainConfig::default().weight_decay)]
-    weight_decay: f64,
-    /// Longest gradient; longer ones are scaled down, 0 for never
-    #[arg(long, default_value_t = TrainConfig::default().clip_norm)]
-    clip: f64,
-    /// Share of a label's probability spread over all words
-    #[arg(long, default_value_t = TrainConfig::default().label_smoothing)]
-    label_smoothing: f64,
-    /// Decay of a running mean of the weights, which is what is scored and saved; 0 for none
-    #[arg(long, default_value_t = 0.0)]
-    weight_average: f64,
+    /// Highest learning rate [default: 1e-5]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// The image encoder's learning rate, as a factor of --lr [default: 1]
+    #[arg(long)]
+    vision_lr_factor: Option<f64>,
+    /// Steps in which the learning rate rises [default: 100]
+    #[arg(long)]
+    warmup: Option<usize>,
+    /// How the learning rate falls: cosine, cosine-by-epoch, or decay (nine tenths every epoch) [default: cosine]
+    #[arg(long, value_parser = schedule)]
+    schedule: Option<Schedule>,
+    /// Weight decay, not applied to norms, biases and position tables [default: 0.05]
+    #[arg(long)]
+    weight_decay: Option<f64>,
+    /// Longest gradient; longer ones are scaled down, 0 for never [default: 1]
+    #[arg(long)]
+    clip: Option<f64>,
+    /// Share of a label's probability spread over all words [default: 0.1]
+    #[arg(long)]
+    label_smoothing: Option<f64>,
+    /// Decay of a running mean of the weights, which is what is scored and saved; 0 for none [default: 0]
+    #[arg(long)]
+    weight_average: Option<f64>,
     /// Probability of leaving out image encoder blocks while learning
     #[arg(long)]
-    pub drop_path: Option<f64>,
+    drop_path: Option<f64>,
     /// Dropout in the text layers while learning
     #[arg(long)]
     pub dropout: Option<f64>,
@@ -106,9 +116,9 @@ pub struct RunArguments {
     /// Parameters that stay as they are, such as 'vision.*'; may be repeated
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
-    /// Longest caption in tokens, prompt included; longer ones are cut
-    #[arg(long, default_value_t = TrainConfig::default().max_tokens)]
-    max_tokens: usize,
+    /// Longest caption in tokens, prompt included; longer ones are cut [default: 40]
+    #[arg(long)]
+    max_tokens: Option<usize>,
     /// Decides shuffling, crops, drawn captions and dropout
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -121,25 +131,27 @@ pub struct RunArguments {
 }
 
 impl RunArguments {
-    /// What they say to the trainer; the rest is as by default.
+    /// What they say to the trainer: options that are given, else the recipe, else as by default.
     pub fn config(&self) -> TrainConfig {
+        let recipe = self.preset.map_or_else(TrainConfig::default, Preset::config);
         TrainConfig {
-            epochs: self.epochs,
-            batch_size: self.batch,
+            epochs: self.epochs.unwrap_or(recipe.epochs),
+            batch_size: self.batch.unwrap_or(recipe.batch_size),
             recompute: self.recompute,
-            learning_rate: self.lr,
-            vision_rate_factor: self.vision_lr_factor,
-            warmup_steps: self.warmup,
-            weight_decay: self.weight_decay,
-            clip_norm: self.clip,
-            label_smoothing: self.label_smoothing,
-            weight_average: self.weight_average,
+            learning_rate: self.lr.unwrap_or(recipe.learning_rate),
+            vision_rate_factor: self.vision_lr_factor.unwrap_or(recipe.vision_rate_factor),
+            warmup_steps: self.warmup.unwrap_or(recipe.warmup_steps),
+            schedule: self.schedule.unwrap_or(recipe.schedule),
+            weight_decay: self.weight_decay.unwrap_or(recipe.weight_decay),
+            clip_norm: self.clip.unwrap_or(recipe.clip_norm),
+            label_smoothing: self.label_smoothing.unwrap_or(recipe.label_smoothing),
+            weight_average: self.weight_average.unwrap_or(recipe.weight_average),
             augment: !self.no_augment,
             min_crop: self.min_crop,
             freeze: self.freeze.clone(),
-            max_tokens: self.max_tokens,
+            max_tokens: self.max_tokens.unwrap_or(recipe.max_tokens),
             seed: self.seed,
-            ..TrainConfig::default()
+            ..recipe
         }
     }
 
@@ -149,6 +161,26 @@ impl RunArguments {
             val.truncate(self.eval_images);
         }
     }
+    /// Refuses a recipe of another task; `task` is the word its recipes have in their names.
+    pub fn check_preset(&self, task: &str) -> Result<()> {
+        self.preset.map_or(Ok(()), |preset| preset.check(task))
+    }
+
+    /// The model options, with the picture size of the recipe where none is given.
+    pub fn model(&self) -> ModelArguments {
+        let recipe = self.preset.and_then(Preset::image_size_px);
+        ModelArguments { image_size: self.model.image_size.or(recipe), ..self.model.clone() }
+    }
+
+    /// Stochastic depth of the image encoder, where it is not to be the model's.
+    pub fn drop_path(&self) -> Option<f64> {
+        self.drop_path.or(self.preset.and_then(Preset::drop_path))
+    }
+}
+
+/// The name of a schedule, as the library spells it.
+fn schedule(name: &str) -> std::result::Result<Schedule, String> {
+    serde_json::from_value(name.into()).map_err(|_| "it is one of cosine, cosine-by-epoch, decay".to_owned())
 }
 
 impl CaptionData {

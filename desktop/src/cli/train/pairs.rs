@@ -1,42 +1,28 @@
-//! `medley train retrieval` and `medley train pretrain`.
+//! Training on pairs, what `medley train retrieval` and `medley train pretrain` share, and the former.
 
-use std::path::PathBuf;
-
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use medley::Pipeline;
-use medley::data::{CaptionExample, QuestionSet, hold_out_questions};
-use medley::model::{Head, Matcher, Pretraining};
+use medley::data::{CaptionExample, QuestionSet};
+use medley::model::{Head, Matcher};
+use medley::text::Sharing;
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 
 use super::caption::texts;
 use super::options::{CaptionData, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, describe, start};
-use crate::cli::data::{HELD_OUT, read_answered};
 use crate::cli::progress::Bar;
 use crate::cli::scores::retrieval_score;
 
-/// Shown under the help of `retrieval`.
-pub const RETRIEVAL_EXAMPLES: &str = "\
+/// Shown under the help.
+pub const EXAMPLES: &str = "\
 Examples:
   Your own pictures, each with a .txt of captions beside it:
     medley train retrieval --data my-photos --model blip-itm-base-coco --out my-matcher
   The recipe of the paper, from a pre-trained model:
     medley train retrieval --data dataset_coco.json --images coco --model model_base.pth --skip-training-state \\
-      --image-size 384 --epochs 6 --batch 256 --lr 1e-5 --out run";
-
-/// Shown under the help of `pretrain`.
-pub const PRETRAIN_EXAMPLES: &str = "\
-Examples:
-  A small model of one's own, its image encoder from ImageNet:
-    medley train pretrain --new --vision vit_tiny_patch16_224.safetensors --data dataset_flickr8k.json --images images \\
-      --lr 3e-4 --queue 4096 --out run
-  The same model answers questions too:
-    medley train pretrain --model run/best.safetensors --data dataset_flickr8k.json --images images --lr 3e-4 \
-      --questions questions.json --annotations annotations.json --question-images coco --out run-2
-  Go on after Ctrl-C or a power cut:
-    medley train pretrain --data dataset_flickr8k.json --images images --out run --resume";
+      --preset paper-retrieval --out run";
 
 /// What to learn from, and how.
 #[derive(Args)]
@@ -44,94 +30,75 @@ pub struct Arguments {
     #[command(flatten)]
     data: CaptionData,
     #[command(flatten)]
-    run: RunArguments,
-    /// Features of earlier batches that a batch is compared with; fewer pictures than that, and they repeat
-    #[arg(long, default_value_t = 4096)]
-    queue: usize,
-    /// How much of itself the momentum twin keeps in a step
-    #[arg(long, default_value_t = ContrastConfig::default().momentum)]
-    momentum: f64,
-    /// The share of the twin's opinion in what is similar
-    #[arg(long, default_value_t = ContrastConfig::default().alpha)]
-    alpha: f64,
+    pub run: RunArguments,
+    /// Features of earlier batches that a batch is compared with; fewer pictures than that, and they repeat [default: 4096]
+    #[arg(long)]
+    queue: Option<usize>,
+    /// How much of itself the momentum twin keeps in a step [default: 0.995]
+    #[arg(long)]
+    momentum: Option<f64>,
+    /// The share of the twin's opinion in what is similar [default: 0.4]
+    #[arg(long)]
+    alpha: Option<f64>,
     /// Candidates that are put in order by reading picture and text together when scoring; 0 for similarity alone
     #[arg(long, default_value_t = 0, value_name = "K")]
     eval_k: usize,
 }
 
-/// Questions beside the pairs of pre-training.
-#[derive(Args)]
-pub struct PretrainArguments {
-    #[command(flatten)]
-    pairs: Arguments,
-    /// Learn to answer too: VQA v2's questions JSON, BLIP's list of image, question and answer, or COCO-QA
-    #[arg(long, value_name = "FILE")]
-    questions: Option<PathBuf>,
-    /// VQA v2's annotations JSON, which holds the answers
-    #[arg(long, value_name = "FILE", requires = "questions")]
-    annotations: Option<PathBuf>,
-    /// Folder with the questions' pictures
-    #[arg(long, value_name = "DIR", requires = "questions")]
-    question_images: Option<PathBuf>,
-    /// Questions in a step
-    #[arg(long, default_value_t = TrainConfig::default().questions_per_step, value_name = "N")]
-    questions_per_step: usize,
-    /// Layers of the stack that writes answers, where the model has none yet
-    #[arg(long, default_value_t = 2, value_name = "N")]
-    answer_layers: usize,
-}
-
-impl PretrainArguments {
-    /// The questions to learn from; a tenth of their pictures is left for scoring.
-    fn read(&self) -> Result<Option<QuestionSet>> {
-        let Some(path) = &self.questions else { return Ok(None) };
-        let read = read_answered(path, self.annotations.as_deref(), self.question_images.as_deref())?;
-        let (train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
-        eprintln!("{} questions to learn from, {} held out", train.examples.len(), val.examples.len());
-        Ok(Some(train))
-    }
-}
-
 impl Arguments {
-    fn config(&self, contrast: ContrastConfig) -> TrainConfig {
-        let contrast = ContrastConfig { queue: self.queue, momentum: self.momentum, alpha: self.alpha, ..contrast };
-        TrainConfig { contrast, ..self.run.config() }
+    /// `contrast` is that of the task, with a queue that suits a few thousand pictures; a recipe
+    /// brings its own.
+    pub fn config(&self, contrast: ContrastConfig) -> TrainConfig {
+        let config = self.run.config();
+        let recipe = match self.run.preset {
+            Some(_) => config.contrast,
+            None => ContrastConfig { queue: 4096, ..contrast.clone() },
+        };
+        let contrast = ContrastConfig {
+            queue: self.queue.unwrap_or(recipe.queue),
+            momentum: self.momentum.unwrap_or(recipe.momentum),
+            alpha: self.alpha.unwrap_or(recipe.alpha),
+            ..contrast
+        };
+        TrainConfig { contrast, ..config }
     }
 }
 
 /// Trains a matcher.
 pub async fn retrieval(arguments: Arguments) -> Result<u8> {
+    arguments.run.check_preset("retrieval")?;
     let config = arguments.config(ContrastConfig::retrieval());
-    run::<Matcher>(arguments, config, None).await
+    run::<Matcher>(&arguments, config, Besides::default()).await
 }
 
-/// Trains a pre-training model.
-pub async fn pretrain(arguments: PretrainArguments) -> Result<u8> {
-    let questions = arguments.read()?.map(|set| Asked { set, layers: arguments.answer_layers });
-    let config = arguments.pairs.config(ContrastConfig::default());
-    let config = TrainConfig { questions_per_step: arguments.questions_per_step, ..config };
-    run::<Pretraining>(arguments.pairs, config, questions).await
+/// What only some runs on pairs are told.
+#[derive(Default)]
+pub struct Besides {
+    /// What reading and writing share, where it is not to be the model's own.
+    pub share: Option<Sharing>,
+    /// Questions to learn from, too.
+    pub questions: Option<QuestionSet>,
+    /// Layers that are to answer them, where the model has none yet.
+    pub answer_layers: usize,
 }
 
-/// Questions to learn from, and how many layers are to answer them.
-struct Asked {
-    set: QuestionSet,
-    layers: usize,
-}
-
-async fn run<M: LearnsPairs + Head>(arguments: Arguments, config: TrainConfig, asked: Option<Asked>) -> Result<u8> {
+/// Trains on pairs.
+pub async fn run<M: LearnsPairs + Head>(arguments: &Arguments, config: TrainConfig, besides: Besides) -> Result<u8> {
     let (train, val) = arguments.data.read(&arguments.run)?;
-    let questions = asked.iter().flat_map(|asked| &asked.set.examples);
+    let questions = besides.questions.iter().flat_map(|set| &set.examples);
     let questions = questions.flat_map(|example| std::iter::once(&example.question).chain(&example.answers));
     let texts = texts(&train).chain(questions.map(String::as_str));
-    let Start { device, mut pipeline, mut model } = start::<M>(&arguments.run, texts).await?;
+    let Start { device, mut pipeline, .. } = start::<M>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    if let (Some(asked), None) = (&asked, pipeline.config().answer_layers) {
-        let fresh;
-        (pipeline, fresh) = pipeline.with_answer_layers(asked.layers);
-        eprintln!("it learns to answer: {}", describe(&fresh));
-        model = M::of(pipeline.model().clone()).expect("answer layers leave a model of its kind");
+    if let Some(share) = besides.share {
+        pipeline = shared(pipeline, share, &arguments.run)?;
     }
+    if besides.questions.is_some() && pipeline.config().answer_layers.is_none() {
+        let fresh;
+        (pipeline, fresh) = pipeline.with_answer_layers(besides.answer_layers);
+        eprintln!("it learns to answer: {}", describe(&fresh));
+    }
+    let model = M::of(pipeline.model().clone()).expect("a run starts with a model of its kind");
     let mut trainer = PairTrainer::<M>::new(
         model,
         pipeline.tokenizer(),
@@ -140,11 +107,25 @@ async fn run<M: LearnsPairs + Head>(arguments: Arguments, config: TrainConfig, a
         &train.examples,
         config,
     )?;
-    if let Some(asked) = &asked {
-        trainer = trainer.with_questions(pipeline.tokenizer(), &asked.set.examples)?;
+    if let Some(questions) = &besides.questions {
+        trainer = trainer.with_questions(pipeline.tokenizer(), &questions.examples)?;
     }
     let scorer = Recall { candidates: arguments.eval_k };
     Run { arguments: &arguments.run, pipeline, trainer, val: &val.examples, scorer }.run(&device).await
+}
+
+/// The pipeline around a model that shares so; its weights begin as those there are.
+fn shared(pipeline: Pipeline, share: Sharing, run: &RunArguments) -> Result<Pipeline> {
+    let mut config = pipeline.config().clone();
+    if config.text.sharing.unwrap_or_default() == share {
+        return Ok(pipeline);
+    }
+    if run.resume {
+        bail!("this run was begun with another --share: go on with that, or begin one in another --out");
+    }
+    config.text.sharing = Some(share);
+    let (pipeline, _) = pipeline.into_config(config);
+    Ok(pipeline)
 }
 
 /// Finds the texts of the pictures held out, and the pictures of the texts.

@@ -95,6 +95,9 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
             let start = self.pipeline.to_checkpoint()?;
             self.score(&start, json!({ "epoch": 0, "step": 0 }), "before", &mut log, &mut best).await?;
         }
+        // From here on weights are the trainer's: those the run began with would only take memory.
+        let config = self.pipeline.config().clone();
+        self.pipeline = self.pipeline.with_model(Model::init(&config, &device.device));
         let mut meter = Meter::new();
         while !self.trainer.is_finished() {
             let mut report = |progress: Progress| {
@@ -141,7 +144,10 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
 
         let record = json!({ "epoch": epoch, "step": self.trainer.step(), "train_loss": train_loss });
         let is_due = epoch.is_multiple_of(arguments.eval_every.max(1)) || self.trainer.is_finished();
-        let name = format!("epoch {epoch}/{}: loss {train_loss:.3}", arguments.epochs);
+        let name = format!(
+            "epoch {epoch}/{}: loss {train_loss:.3}",
+            self.trainer.sizes().total_steps / self.trainer.sizes().steps_per_epoch
+        );
         if is_due && !self.val.is_empty() {
             return self.score(&checkpoint, record, &name, log, best).await;
         }

@@ -21,7 +21,7 @@ Examples:
     medley train vqa --data questions.json --annotations annotations.json --images coco --lr 1e-4 --out run
   The recipe of the paper, from a pre-trained model:
     medley train vqa --data questions.json --annotations annotations.json --images coco --model model_base.pth \\
-      --skip-training-state --image-size 480 --epochs 10 --batch 256 --lr 2e-5 --drop-path 0.1 --out run";
+      --skip-training-state --preset paper-vqa --out run";
 
 /// What to learn from, and how.
 #[derive(Args)]
@@ -37,6 +37,7 @@ pub struct Arguments {
 
 /// Trains an answerer.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.run.check_preset("vqa")?;
     let (train, val) = arguments.data.read(&arguments.run)?;
     let texts = train.examples.iter().flat_map(|example| {
         std::iter::once(example.question.as_str()).chain(example.answers.iter().map(String::as_str))
