@@ -24,7 +24,7 @@ Examples:
       --eval-images 100 --out run
   The paper's rate, batch and epochs, from a pre-trained model:
     medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json --images visdial \\
-      --model model_base.pth --skip-training-state --image-size 384 --epochs 20 --batch 240 --lr 2e-5 --out run
+      --model model_base.pth --skip-training-state --image-size 384 --preset paper-dialog --out run
   Go on after Ctrl-C or a power cut:
     medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json --images visdial --out run --resume";
 

@@ -23,7 +23,7 @@ Examples:
     medley train nlvr --data train.json --val-data dev.json --images nlvr2 --lr 1e-4 --out run
   The recipe of the paper, from a pre-trained model:
     medley train nlvr --data train.json --val-data dev.json --images nlvr2 --model model_base.pth \\
-      --skip-training-state --image-size 384 --epochs 15 --batch 256 --lr 3e-5 --drop-path 0.1 --out run
+      --skip-training-state --preset paper-nlvr --out run
   Go on after Ctrl-C or a power cut:
     medley train nlvr --data train.json --val-data dev.json --images nlvr2 --out run --resume";
 
