@@ -32,7 +32,8 @@ fn lesson(folder: &Path) -> (Vec<QuestionExample>, Tokenizer) {
         let image = folder.join(format!("{name}.png"));
         image::RgbImage::from_pixel(32, 32, image::Rgb(*color)).save(&image).unwrap();
         QuestionExample {
-            image,
+            image: image.into(),
+            weight: 1.0,
             question: (*question).to_owned(),
             answers: answers.iter().map(|answer| (*answer).to_owned()).collect(),
             id: place.to_string(),
@@ -90,10 +91,10 @@ fn answers_depend_on_picture_and_question() {
     assert!(losses[0] > 2.0 * losses[losses.len() - 1], "from {} to {:?}", losses[0], losses.last());
     let pipeline = pipeline(&tokenizer).with_model(trainer.model().into());
     for (example, expected) in examples.iter().zip(["red", "no", "blue", "yes"]) {
-        let pixels = pipeline.pixels(&std::fs::read(&example.image).unwrap()).unwrap();
+        let pixels = pipeline.pixels(&example.image.read().unwrap()).unwrap();
         let options = AnswerOptions::default();
         let answers = pollster::block_on(pipeline.answer(&pixels, &example.question, &options, &mut silent)).unwrap();
-        assert_eq!(answers[0].text, expected, "{} {}", example.image.display(), example.question);
+        assert_eq!(answers[0].text, expected, "{} {}", example.image, example.question);
     }
 }
 

@@ -62,7 +62,7 @@ impl Lesson {
                     relevance: None,
                 };
                 examples.push(DialogExample {
-                    image: image.clone(),
+                    image: image.clone().into(),
                     id: format!("{name} {word}"),
                     caption: format!("there are {word}"),
                     rounds: vec![round(0, color), round(1, 3 + number), round(2, color)],
@@ -176,7 +176,7 @@ fn assert_learns(lesson: &Lesson, set: &DialogSet, rounds: &[usize], epochs: usi
     assert!(losses[losses.len() - 1] < 0.05, "from {} to {:?}", losses[0], losses.last());
     let pipeline = fresh.with_model(trainer.model().into());
     for example in &set.examples {
-        let pixels = pipeline.pixels(&fs::read(&example.image).unwrap()).unwrap();
+        let pixels = pipeline.pixels(&example.image.read().unwrap()).unwrap();
         let asked: Vec<DialogQuestion> = rounds.iter().map(|round| lesson.asked(example, *round)).collect();
         let found = pollster::block_on(pipeline.rank_answers(&pixels, &example.caption, &asked, &mut silent)).unwrap();
         for (round, scores) in rounds.iter().zip(found) {

@@ -42,8 +42,9 @@ fn reason(folder: &TempDir, name: &str) -> String {
 
 /// Names of the images below a folder, with their captions.
 fn contents<'a>(set: &'a CaptionSet, folder: &Path) -> Vec<(String, Vec<&'a str>)> {
-    let name =
-        |example: &CaptionExample| example.image.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/");
+    let name = |example: &CaptionExample| {
+        example.image.path().strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/")
+    };
     set.examples.iter().map(|example| (name(example), example.captions.iter().map(String::as_str).collect())).collect()
 }
 
@@ -61,7 +62,7 @@ fn karpathy() -> TempDir {
 /// A set of photographs by number, none of which needs to exist.
 fn numbered(total: usize) -> CaptionSet {
     let example = |number: usize| CaptionExample {
-        image: format!("{number}.jpg").into(),
+        image: PathBuf::from(format!("{number}.jpg")).into(),
         captions: vec![format!("number {number}")],
         id: number.to_string(),
     };
@@ -92,7 +93,7 @@ fn a_karpathy_file_of_coco_names_the_folder_and_the_number() {
     let folder = folder(&[("dataset_coco.json", json), ("images/val2014/a.jpg", "")]);
     let set = read(&folder, "dataset_coco.json");
     assert_eq!(set.examples[0].id, "391895");
-    assert_eq!(set.examples[0].image, folder.path().join("images/val2014/a.jpg"));
+    assert_eq!(set.examples[0].image.path(), folder.path().join("images/val2014/a.jpg"));
 }
 
 #[test]
@@ -181,14 +182,14 @@ fn a_named_folder_is_the_only_one_searched() {
     let folder = folder(&[("p.json", r#"[{"image": "a.jpg", "caption": "one"}]"#), ("a.jpg", ""), ("else/a.jpg", "")]);
     let images = folder.path().join("else");
     let set = read_captions(&folder.path().join("p.json"), Some(&images), None).unwrap();
-    assert_eq!(set.examples[0].image, images.join("a.jpg"));
+    assert_eq!(set.examples[0].image.path(), images.join("a.jpg"));
 }
 
 #[test]
 fn images_of_another_machine_are_found_by_their_names() {
     let json = r#"[{"image": "/export/home/someone/coco/a.jpg", "caption": "one"}]"#;
     let folder = folder(&[("p.json", json), ("images/a.jpg", "")]);
-    assert_eq!(read(&folder, "p.json").examples[0].image, folder.path().join("images/a.jpg"));
+    assert_eq!(read(&folder, "p.json").examples[0].image.path(), folder.path().join("images/a.jpg"));
 }
 
 #[test]
@@ -295,7 +296,7 @@ fn files_that_hold_something_else_are_told_apart() {
         ("questions.json", "questions"),
         ("other.json", "has no \"images\""),
         ("plain.txt", "no known form"),
-        ("urls.json", "download"),
+        ("urls.json", "SHA-256"),
     ] {
         let reason = reason(&folder, name);
         assert!(reason.contains(part), "{name}: {reason}");

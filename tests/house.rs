@@ -17,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("checkpoint", &["model", "vision", "text"]),
     ("generate", &["model", "nn", "text"]),
     ("pipeline", &["model", "checkpoint", "generate", "tokenizer", "preprocess", "device", "text", "vision"]),
-    ("data", &["tokenizer", "preprocess"]),
+    ("data", &["preprocess"]),
     ("train", &["model", "nn", "vision", "generate", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
     ("eval", &["pipeline", "data"]),
     ("capfilt", &["pipeline", "data", "generate", "preprocess"]),

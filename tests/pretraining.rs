@@ -25,7 +25,11 @@ fn pictures(folder: &Path) -> (Vec<CaptionExample>, Tokenizer) {
     let examples = colors.iter().chain([&("black", [9; 3])]).map(|(name, color)| {
         let image = folder.join(format!("{name}.png"));
         image::RgbImage::from_pixel(32, 32, image::Rgb(*color)).save(&image).unwrap();
-        CaptionExample { image, captions: vec![format!("a {name} wall"), format!("all {name}")], id: (*name).into() }
+        CaptionExample {
+            image: image.into(),
+            captions: vec![format!("a {name} wall"), format!("all {name}")],
+            id: (*name).into(),
+        }
     });
     let examples: Vec<CaptionExample> = examples.collect();
     let captions = examples.iter().flat_map(|example| example.captions.iter().map(String::as_str));
@@ -43,6 +47,7 @@ fn questions(examples: &[CaptionExample]) -> Vec<QuestionExample> {
         question: (*question).to_owned(),
         answers: vec![(*answer).to_owned(); 10],
         id: place.to_string(),
+        weight: 1.0,
         answer_type: None,
         question_type: None,
     };
@@ -92,7 +97,7 @@ fn pretrainer(folder: &Path) -> PairTrainer<Pretraining> {
 
 fn answers(pipeline: &Pipeline, questions: &[QuestionExample]) -> Vec<String> {
     let answer = |question: &QuestionExample| {
-        let pixels = pipeline.pixels(&fs::read(&question.image).unwrap()).unwrap();
+        let pixels = pipeline.pixels(&question.image.read().unwrap()).unwrap();
         let options = AnswerOptions::default();
         let answers = pollster::block_on(pipeline.answer(&pixels, &question.question, &options, &mut silent)).unwrap();
         answers[0].text.clone()

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use medley::data::{QuestionSet, read_questions};
+use medley::data::{QuestionSet, holds_questions, read_questions};
 use medley::error::Error;
 use medley::eval::VqaPrior;
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ fn questions_of_vqa_find_their_answers_and_pictures_by_number() {
     let folder = folder(&[("q.json", QUESTIONS), ("a.json", ANNOTATIONS)]);
     let set = read(&folder, "q.json", Some("a.json")).unwrap();
     let first = &set.examples[0];
-    assert!(first.image.ends_with("COCO_train2014_000000000042.jpg"));
+    assert!(first.image.path().ends_with("COCO_train2014_000000000042.jpg"));
     assert_eq!((first.id.as_str(), first.question.as_str()), ("42001", "How many?"));
     assert_eq!(first.answers, ["2", "two"]);
     assert_eq!((first.answer_type.as_deref(), first.question_type.as_deref()), (Some("number"), Some("how many")));
@@ -60,13 +60,37 @@ fn lists_of_blip_and_of_coco_qa_are_read() {
         {"image_id": 42, "question": "which color?", "answer": "brown", "type": "color"}]"#;
     let folder = folder(&[("list.json", list)]);
     let set = read(&folder, "list.json", None).unwrap();
-    assert!(set.examples[0].image.ends_with("images/a.png"));
+    assert!(set.examples[0].image.path().ends_with("images/a.png"));
     assert_eq!(
         (set.examples[0].id.as_str(), &set.examples[0].answers[..]),
         ("x", &["cat".to_owned(), "cats".into()][..])
     );
     assert_eq!((set.examples[1].id.as_str(), &set.examples[1].answers[..]), ("1", &["brown".to_owned()][..]));
     assert_eq!(set.examples[1].question_type.as_deref(), Some("color"));
+}
+
+/// BLIP's mixed lists (`vqa_dataset.py`): a question of Visual Genome was answered by one person.
+#[test]
+fn questions_of_visual_genome_count_a_fifth() {
+    let list = r#"[{"image": "a.png", "question": "what?", "answer": ["cat", "cat", "dog"], "dataset": "vqa"},
+        {"image": "a.png", "question": "who?", "answer": "me", "dataset": "vg"},
+        {"image": "a.png", "question": "why?", "answer": ["so"], "dataset": "vg"},
+        {"image": "a.png", "question": "where?", "answer": "here"}]"#;
+    let folder = folder(&[("list.json", list)]);
+    let set = read(&folder, "list.json", None).unwrap();
+    let weights: Vec<f32> = set.examples.iter().map(|example| example.weight).collect();
+    assert_eq!(weights, [1.0, 0.2, 0.2, 1.0]);
+    assert_eq!(set.examples[2].answers, ["so"]);
+}
+
+#[test]
+fn questions_are_told_from_captions() {
+    let list = r#"[{"image": "a.png", "question": "what?", "answer": "cat"}]"#;
+    let captions = r#"[{"image": "a.png", "caption": "a cat"}]"#;
+    let folder =
+        folder(&[("q.json", QUESTIONS), ("list.json", list), ("captions.json", captions), ("none.json", "[]")]);
+    let holds = |name: &str| holds_questions(&folder.path().join(name));
+    assert_eq!(["q.json", "list.json", "captions.json", "none.json", ""].map(holds), [true, true, false, false, false]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Lesson {
 
     fn example(&self, statement: &str, [left, right]: [&str; 2]) -> StatementExample {
         StatementExample {
-            images: [self.image(left), self.image(right)],
+            images: [self.image(left).into(), self.image(right).into()],
             statement: format!("{statement}."),
             label: Some(truth(statement, [left, right])),
             id: format!("{statement} {left} {right}"),

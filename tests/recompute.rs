@@ -168,7 +168,11 @@ fn lesson(folder: &Path) -> (Vec<CaptionExample>, Tokenizer) {
     let examples = colors.map(|(name, color)| {
         let image = folder.join(format!("{name}.png"));
         RgbImage::from_fn(32, 32, |x, y| if x > y { Rgb(color) } else { Rgb([9, 9, 9]) }).save(&image).unwrap();
-        CaptionExample { image, captions: vec![format!("a {name} wall"), format!("all {name}")], id: name.into() }
+        CaptionExample {
+            image: image.into(),
+            captions: vec![format!("a {name} wall"), format!("all {name}")],
+            id: name.into(),
+        }
     });
     let texts: Vec<&str> = examples.iter().flat_map(|example| example.captions.iter().map(String::as_str)).collect();
     let texts = texts.into_iter().chain(["a picture of", "what color is it", "what color is it"]);
@@ -287,6 +291,7 @@ fn answers_are_learned_as_by_blocks_that_kept_everything() {
     let ask = |example: &CaptionExample| QuestionExample {
         image: example.image.clone(),
         question: "what color is it".into(),
+        weight: 1.0,
         answers: vec![example.id.clone(), "wall".into()],
         id: example.id.clone(),
         answer_type: None,

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use medley::data::{StatementSet, hold_out_statements, read_statements};
+use medley::data::{Picture, StatementSet, hold_out_statements, read_statements};
 use medley::error::Error;
 use tempfile::TempDir;
 
@@ -31,8 +31,7 @@ fn read(folder: &TempDir, data: &str) -> Result<StatementSet, Error> {
 
 /// The names of the pictures below the folder.
 fn pictures(set: &StatementSet, folder: &TempDir) -> Vec<[String; 2]> {
-    let name =
-        |path: &std::path::PathBuf| path.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/");
+    let name = |image: &Picture| image.path().strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/");
     set.examples.iter().map(|example| example.images.each_ref().map(name)).collect()
 }
 

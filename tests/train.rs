@@ -56,7 +56,7 @@ impl Lesson {
             let image = folder.path().join(format!("{index}.png"));
             let picture = RgbImage::from_fn(32, 32, |x, y| if x * 8 > y * 3 { Rgb(*color) } else { Rgb([9, 9, 9]) });
             picture.save(&image).unwrap();
-            CaptionExample { image, captions: vec![(*caption).to_owned()], id: index.to_string() }
+            CaptionExample { image: image.into(), captions: vec![(*caption).to_owned()], id: index.to_string() }
         });
         let examples: Vec<CaptionExample> = examples.collect();
         let texts = PICTURES.iter().map(|(caption, _)| *caption).chain([PROMPT; 2]);
@@ -128,7 +128,7 @@ fn a_captioner_learns_four_pictures_by_heart() {
     let prompt = [vec![tokens.decode], lesson.tokenizer.encode(PROMPT).unwrap()].concat();
     let preprocessor = Preprocessor { image_size_px: 32, ..Preprocessor::default() };
     for (example, (caption, _)) in lesson.examples.iter().zip(PICTURES) {
-        let pixels = preprocessor.pixels(&fs::read(&example.image).unwrap()).unwrap();
+        let pixels = preprocessor.pixels(&example.image.read().unwrap()).unwrap();
         let pixels = burn::tensor::TensorData::new(pixels, [1, 3, 32, 32]);
         let pixels = burn::tensor::Tensor::<4>::from_data(pixels, &device("cpu"));
         let context = Context::new(model.vision().forward(pixels));
@@ -278,9 +278,9 @@ fn a_loss_that_is_no_number_is_an_error_and_keeps_the_weights() {
 fn a_picture_that_is_gone_is_named() {
     let lesson = Lesson::new(0.0);
     let mut trainer = lesson.trainer(config()).unwrap();
-    let gone = &lesson.examples[2].image;
-    fs::remove_file(gone).unwrap();
-    assert!(matches!(pollster::block_on(trainer.epoch(&mut silent)), Err(Error::Read { path, .. }) if path == *gone));
+    let gone = lesson.examples[2].image.path();
+    fs::remove_file(&gone).unwrap();
+    assert!(matches!(pollster::block_on(trainer.epoch(&mut silent)), Err(Error::Read { path, .. }) if path == gone));
 }
 
 #[test]

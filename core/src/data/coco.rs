@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{Id, Record};
+use super::Id;
+use super::listing::Record;
+use super::pictures::Place;
 
 /// Images and annotations, joined by the image's id.
 #[derive(Deserialize)]
@@ -29,8 +31,13 @@ struct Annotation {
 impl Coco {
     /// The images with their captions, in the order of the images, and what was odd.
     pub(super) fn into_records(self) -> (Vec<Record>, Vec<String>) {
-        let record =
-            |Image { id: Id(id), file_name }| Record { id, image: file_name, captions: Vec::new(), split: None };
+        let record = |Image { id: Id(id), file_name }| Record {
+            id,
+            image: file_name,
+            place: Place::Shelf,
+            captions: Vec::new(),
+            split: None,
+        };
         let mut records: Vec<Record> = self.images.into_iter().map(record).collect();
         let places: HashMap<String, usize> =
             records.iter().enumerate().map(|(place, record)| (record.id.clone(), place)).collect();

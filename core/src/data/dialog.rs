@@ -6,13 +6,14 @@
 //! | dense annotations | `[{"image_id", "round_id", "gt_relevance": […]}]`, rounds counted from one |
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
+use super::listing::read_text;
 use super::order::shuffle_key;
-use super::pictures::{explain_missing, numbered, shelves};
-use super::{Id, broken, read_text, warning};
+use super::pictures::Shelves;
+use super::{Id, Picture, broken, warning};
 use crate::error::Result;
 use crate::preprocess::pre_caption;
 
@@ -34,8 +35,8 @@ pub struct DialogRound {
 /// A dialog about a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DialogExample {
-    /// The file; it existed when the dataset was read.
-    pub image: PathBuf,
+    /// Where it lies; it existed when the dataset was read.
+    pub image: Picture,
     /// The picture's name within the dataset: COCO's number.
     pub id: String,
     /// What the dialog begins with.
@@ -109,11 +110,11 @@ pub fn read_dialogs(data: &Path, dense: Option<&Path>, images: Option<&Path>) ->
     if dialogs.is_empty() {
         return Err(broken(data, "no dialog in it".to_owned()));
     }
-    let shelves = shelves(data, images)?;
-    let numbered = numbered(&shelves);
-    let picture = |id: &str| match id.parse::<u64>() {
+    let mut shelves = Shelves::new(data, images)?;
+    let numbered = shelves.numbered();
+    let mut picture = |id: &str| match id.parse::<u64>() {
         Ok(number) => numbered.get(&number).cloned(),
-        Err(_) => shelves.iter().map(|shelf| shelf.join(id)).find(|path| path.is_file()),
+        Err(_) => shelves.find(id),
     };
     let is_empty: Vec<bool> = questions.iter().map(|text| pre_caption(text, usize::MAX).is_empty()).collect();
     let (mut missing, mut wordless, mut examples) = (Vec::new(), Vec::new(), Vec::with_capacity(dialogs.len()));
@@ -133,7 +134,7 @@ pub fn read_dialogs(data: &Path, dense: Option<&Path>, images: Option<&Path>) ->
         return Err(broken(data, "every dialog in it has an empty question".to_owned()));
     }
     if examples.is_empty() {
-        return Err(broken(data, explain_missing(&missing, &shelves)));
+        return Err(broken(data, shelves.explain_missing(&missing)));
     }
     if examples.iter().flat_map(|example| &example.rounds).all(|round| round.options.is_empty()) {
         return Err(broken(data, "no round in it has answer_options to choose from".to_owned()));

@@ -5,7 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Record, Records, pairs, read_text};
+use super::listing::{Record, Records, read_text};
+use super::pictures::Place;
+use super::{pairs, shards};
 use crate::error::{Error, Result};
 
 /// Name of the file that describes the pictures of its folder.
@@ -15,19 +17,27 @@ const METADATA: &str = "metadata.jsonl";
 pub(super) const PICTURES: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Names of subfolders that may be meant as splits.
-const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "dev", "test"];
+pub(super) const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "dev", "test"];
 
-/// Reads a folder with all its subfolders. Images are named relative to it.
+/// Reads a folder with all its subfolders, or the shards in it. Images are named relative to it.
 pub(super) fn read(folder: &Path) -> Result<Records> {
     let files = files_below(folder)?;
     let (metadata, pictures): (Vec<_>, Vec<_>) = (
         files.iter().filter(|file| file.file_name() == Some(OsStr::new(METADATA))).collect(),
         files.iter().filter(|file| has_ending(file, &PICTURES)).collect(),
     );
+    let tars: Vec<PathBuf> = files.iter().filter(|file| has_ending(file, &["tar"])).cloned().collect();
+    if metadata.is_empty() && pictures.is_empty() && !tars.is_empty() {
+        return shards::read(folder, &tars);
+    }
     let mut found = match metadata.is_empty() {
         true => read_sidecars(folder, &pictures),
         false => read_metadata(folder, &metadata)?,
     };
+    found.warn(
+        "tar shards beside pictures, left out",
+        &tars.iter().map(|tar| relative(folder, tar)).collect::<Vec<_>>(),
+    );
     if found.records.is_empty() {
         return Err(Error::Data { path: folder.into(), reason: explain_nothing(&files, pictures.len()) });
     }
@@ -82,7 +92,7 @@ fn read_sidecars(folder: &Path, pictures: &[&PathBuf]) -> Records {
         match read_text(&sidecar) {
             Ok(text) => {
                 let captions = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
-                found.records.push(Record { id: image.clone(), image, captions, split: None });
+                found.records.push(Record { id: image.clone(), image, place: Place::Shelf, captions, split: None });
             }
             Err(_) => unreadable.push(relative(folder, &sidecar)),
         }
@@ -128,7 +138,7 @@ pub(super) fn has_ending(file: &Path, endings: &[&str]) -> bool {
 }
 
 /// The path below the folder, with `/` between its parts.
-fn relative(folder: &Path, file: &Path) -> String {
+pub(super) fn relative(folder: &Path, file: &Path) -> String {
     let path = file.strip_prefix(folder).unwrap_or(file);
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }

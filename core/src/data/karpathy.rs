@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Id, Record};
+use super::Id;
+use super::listing::Record;
+use super::pictures::Place;
 
 /// Images with their split and sentences.
 #[derive(Deserialize)]
@@ -38,6 +40,7 @@ impl Karpathy {
             Record {
                 id: image.cocoid.map_or_else(|| name.clone(), |Id(id)| id),
                 image: name,
+                place: Place::Shelf,
                 captions: image.sentences.into_iter().map(|sentence| sentence.raw).collect(),
                 split: image.split,
             }

@@ -5,21 +5,22 @@
 //! | NLVR2's own | one `{"identifier", "sentence", "label"}` a line |
 //! | BLIP's lists | `[{"images": [left, right], "sentence", "label"}]` |
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
+use super::listing::read_text;
 use super::order::shuffle_key;
-use super::pictures::{bare_name, explain_missing, shelves};
-use super::{broken, pairs, read_text, warning};
+use super::pictures::{Shelves, bare_name};
+use super::{Picture, broken, pairs, warning};
 use crate::error::Result;
 use crate::preprocess::pre_caption;
 
 /// A statement about two pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementExample {
-    /// The left picture and the right one; the files existed when the dataset was read.
-    pub images: [PathBuf; 2],
+    /// The left picture and the right one; they existed when the dataset was read.
+    pub images: [Picture; 2],
     /// As people wrote it.
     pub statement: String,
     /// Whether it is true; absent where the dataset keeps that to itself.
@@ -79,7 +80,7 @@ pub fn read_statements(data: &Path, images: Option<&Path>) -> Result<StatementSe
     if entries.is_empty() {
         return Err(broken(data, "no statement in it".to_owned()));
     }
-    let shelves = shelves(data, images)?;
+    let mut shelves = Shelves::new(data, images)?;
     let (mut set, mut missing, mut empty) = (StatementSet::default(), Vec::new(), Vec::new());
     for (place, entry) in entries.into_iter().enumerate() {
         let id = entry.identifier.clone().unwrap_or_else(|| place.to_string());
@@ -92,7 +93,7 @@ pub fn read_statements(data: &Path, images: Option<&Path>) -> Result<StatementSe
                 format!("statement {id} has no \"images\" and no \"identifier\" that names them"),
             ));
         };
-        let found = names.each_ref().map(|names| find(names, &shelves));
+        let found = names.each_ref().map(|names| names.iter().find_map(|name| shelves.find(name)));
         let [Some(left), Some(right)] = found else {
             let gone = found.iter().zip(&names).filter(|(found, _)| found.is_none());
             missing.extend(gone.map(|(_, names)| names[names.len() - 1].clone()));
@@ -113,7 +114,7 @@ pub fn read_statements(data: &Path, images: Option<&Path>) -> Result<StatementSe
         return Err(broken(data, "no statement in it has a word".to_owned()));
     }
     if set.examples.is_empty() {
-        return Err(broken(data, explain_missing(&missing, &shelves)));
+        return Err(broken(data, shelves.explain_missing(&missing)));
     }
     missing.dedup();
     set.warnings.extend(warning("images missing, the statements about them left out", &missing));
@@ -174,10 +175,6 @@ fn endings(image: &str) -> Vec<String> {
     names.filter(|name| name == image || name.contains('/') || name.split('-').count() == 4).collect()
 }
 
-fn find(names: &[String], shelves: &[PathBuf]) -> Option<PathBuf> {
-    shelves.iter().flat_map(|shelf| names.iter().map(move |name| shelf.join(name))).find(|path| path.is_file())
-}
-
 /// `dev-850-0-1` without the number of the pair: `dev-850--1` (`metrics.py`).
 fn without_pair(identifier: &str) -> String {
     let mut parts: Vec<&str> = identifier.split('-').collect();
@@ -188,8 +185,8 @@ fn without_pair(identifier: &str) -> String {
 }
 
 /// The set a picture belongs to, `dev-850` of `dev-850-0-img0.png`; a picture of another name is one of its own.
-fn pictures_set(image: &Path) -> String {
-    let image = image.to_string_lossy();
+fn pictures_set(image: &Picture) -> String {
+    let image = image.to_string();
     let name = bare_name(&image);
     match name.split('-').collect::<Vec<_>>().as_slice() {
         [split, set, _, _] => format!("{split}-{set}"),

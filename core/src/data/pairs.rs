@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Record;
+use super::listing::Record;
+use super::pictures::Place;
 
 /// One picture with one caption or several.
 #[derive(Deserialize)]
@@ -69,18 +70,17 @@ pub(super) fn into_records(pairs: Vec<Pair>) -> Result<Vec<Record>, String> {
     let mut records: Vec<Record> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for (number, pair) in (1..).zip(pairs) {
-        let Some(image) = pair.image else {
-            return Err(match pair.url {
-                Some(_) => format!("entry {number} names a url; download the pictures and name the files as \"image\""),
-                None => format!("entry {number} has no \"image\" (or \"file_name\")"),
-            });
+        let (image, place) = match (pair.image, pair.url) {
+            (Some(image), _) => (image, Place::Shelf),
+            (None, Some(url)) => (url, Place::Url),
+            (None, None) => return Err(format!("entry {number} has no \"image\" (or \"file_name\", or \"url\")")),
         };
         let captions = pair.caption.into_vec();
         match places.get(&image) {
             Some(&place) => records[place].captions.extend(captions),
             None => {
                 places.insert(image.clone(), records.len());
-                records.push(Record { id: image.clone(), image, captions, split: pair.split });
+                records.push(Record { id: image.clone(), image, place, captions, split: pair.split });
             }
         }
     }

@@ -3,27 +3,32 @@
 //! | form | recognised by |
 //! |---|---|
 //! | VQA v2 | `{"questions": [{"image_id", "question", "question_id"}]}`, answers in a file of their own |
-//! | BLIP's lists | `[{"image", "question", "answer"}]`, an answer being a text or a list |
+//! | BLIP's lists | `[{"image", "question", "answer"}]`, an answer being a text or a list; `"dataset": "vg"` for Visual Genome's |
 //! | COCO-QA | `[{"image_id", "question", "answer"}]` |
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::listing::read_text;
 use super::order::shuffle_key;
-use super::{Id, broken, pictures, read_text, warning};
+use super::pictures::Shelves;
+use super::{Id, Picture, broken, warning};
 use crate::error::Result;
 
 /// A question about a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QuestionExample {
-    /// The file; it existed when the dataset was read.
-    pub image: PathBuf,
+    /// Where it lies; it existed when the dataset was read.
+    pub image: Picture,
     /// As people asked it.
     pub question: String,
     /// What people answered, one each; empty where the dataset keeps that to itself.
     pub answers: Vec<String>,
+    /// How much it counts in training: 1, or 0.2 for Visual Genome's, which one person answered (`vqa_dataset.py`).
+    pub weight: f32,
     /// The question's name within the dataset.
     pub id: String,
     /// The dataset's word for the kind of answer, such as `yes/no`.
@@ -33,12 +38,29 @@ pub struct QuestionExample {
 }
 
 /// The questions of a dataset.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct QuestionSet {
     /// In the order of the file.
     pub examples: Vec<QuestionExample>,
     /// What was left out and why, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// A question as the files describe it, before its picture is found.
+pub(super) struct Described {
+    pub question: String,
+    pub answers: Vec<String>,
+    weight: f32,
+    id: String,
+    answer_type: Option<String>,
+    question_type: Option<String>,
+}
+
+impl Described {
+    fn about(self, image: Picture) -> QuestionExample {
+        let Self { question, answers, weight, id, answer_type, question_type } = self;
+        QuestionExample { image, question, answers, weight, id, answer_type, question_type }
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,7 +81,13 @@ struct Question {
     /// COCO-QA's word for the kind of question.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// Which dataset a question of BLIP's mixed lists is from: `vqa` or `vg`.
+    dataset: Option<String>,
 }
+
+/// What BLIP's lists call Visual Genome.
+const VISUAL_GENOME: &str = "vg";
+const VISUAL_GENOME_WEIGHT: f32 = 0.2;
 
 #[derive(Default, Deserialize)]
 #[serde(untagged, expecting = "an answer must be a text or a list of texts")]
@@ -97,6 +125,36 @@ struct Answer {
 /// [`Error::Read`](crate::Error::Read) where a file cannot be read; [`Error::Data`](crate::Error::Data)
 /// where it is in none of the forms, is empty, or no picture is found.
 pub fn read_questions(data: &Path, annotations: Option<&Path>, images: Option<&Path>) -> Result<QuestionSet> {
+    let (questions, shelves) = list_questions(data, annotations, images)?;
+    let (mut set, mut missing, mut unanswered) = (QuestionSet::default(), Vec::new(), Vec::new());
+    for (image, question) in questions {
+        match image {
+            Ok(image) => {
+                if annotations.is_some() && question.answers.is_empty() {
+                    unanswered.push(question.id.clone());
+                }
+                set.examples.push(question.about(image));
+            }
+            Err(name) => missing.push(name),
+        }
+    }
+    if set.examples.is_empty() {
+        return Err(broken(data, shelves.explain_missing(&missing)));
+    }
+    set.warnings.extend(warning("images missing, their questions left out", &missing));
+    set.warnings.extend(warning("questions that the annotations do not answer", &unanswered));
+    Ok(set)
+}
+
+/// A question beside its picture, or beside the name of one that is missing.
+type Listed = (Result<Picture, String>, Described);
+
+/// Every question, and where pictures were looked for.
+pub(super) fn list_questions(
+    data: &Path,
+    annotations: Option<&Path>,
+    images: Option<&Path>,
+) -> Result<(Vec<Listed>, Shelves)> {
     let invalid = |path: &Path, error: serde_json::Error| broken(path, format!("not the JSON it should be: {error}"));
     let file: File = serde_json::from_str(&read_text(data)?).map_err(|error| invalid(data, error))?;
     let (File::Vqa { questions } | File::List(questions)) = file;
@@ -108,57 +166,63 @@ pub fn read_questions(data: &Path, annotations: Option<&Path>, images: Option<&P
         let file: Annotations = serde_json::from_str(&read_text(path)?).map_err(|error| invalid(path, error))?;
         answered.extend(file.annotations.into_iter().map(|annotation| (annotation.question_id.0.clone(), annotation)));
     }
-    let shelves = pictures::shelves(data, images)?;
-    let numbered = if questions.iter().any(|question| question.image.is_none()) {
-        pictures::numbered(&shelves)
-    } else {
-        HashMap::new()
-    };
+    let mut shelves = Shelves::new(data, images)?;
+    let is_by_number = questions.iter().any(|question| question.image.is_none());
+    let numbered = if is_by_number { shelves.numbered() } else { HashMap::new() };
 
-    let (mut set, mut missing, mut unanswered) = (QuestionSet::default(), Vec::new(), Vec::new());
+    let mut listed = Vec::with_capacity(questions.len());
     for (place, question) in questions.into_iter().enumerate() {
         let id = question.question_id.map_or_else(|| place.to_string(), |Id(id)| id);
-        let image = match (&question.image, &question.image_id) {
-            (Some(image), _) => shelves.iter().map(|shelf| shelf.join(image)).find(|path| path.is_file()),
-            (None, Some(Id(number))) => number.parse().ok().and_then(|number: u64| numbered.get(&number).cloned()),
+        let image = match (question.image, question.image_id) {
+            (Some(image), _) => shelves.find(&image).ok_or(image),
+            (None, Some(Id(number))) => {
+                let found = number.parse().ok().and_then(|number: u64| numbered.get(&number).cloned());
+                found.ok_or(number)
+            }
             (None, None) => return Err(broken(data, format!("question {id} has no \"image\" or \"image_id\""))),
-        };
-        let Some(image) = image else {
-            missing.push(question.image.or(question.image_id.map(|Id(id)| id)).unwrap_or_default());
-            continue;
         };
         let (mut answers, mut answer_type, mut question_type) = (question.answer.into_vec(), None, question.kind);
         if let Some(annotation) = answered.remove(&id) {
             answers = annotation.answers.into_iter().map(|answer| answer.answer).collect();
             (answer_type, question_type) = (annotation.answer_type, annotation.question_type);
-        } else if annotations.is_some() {
-            unanswered.push(id.clone());
         }
-        set.examples.push(QuestionExample {
-            image,
-            question: question.question,
-            answers,
-            id,
-            answer_type,
-            question_type,
-        });
+        let weight = if question.dataset.as_deref() == Some(VISUAL_GENOME) { VISUAL_GENOME_WEIGHT } else { 1.0 };
+        let question = question.question;
+        listed.push((image, Described { question, answers, weight, id, answer_type, question_type }));
     }
-    if set.examples.is_empty() {
-        return Err(broken(data, pictures::explain_missing(&missing, &shelves)));
+    Ok((listed, shelves))
+}
+
+/// Whether a file holds questions rather than captions: told by its first entry.
+pub fn holds_questions(data: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(rename = "question")]
+        _question: IgnoredAny,
     }
-    set.warnings.extend(warning("images missing, their questions left out", &missing));
-    set.warnings.extend(warning("questions that the annotations do not answer", &unanswered));
-    Ok(set)
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum File {
+        Vqa {
+            #[serde(rename = "questions")]
+            _questions: IgnoredAny,
+        },
+        List(Vec<Asked>),
+    }
+    let text = if data.is_file() { read_text(data).unwrap_or_default() } else { String::new() };
+    match serde_json::from_str(&text) {
+        Ok(File::Vqa { .. }) => true,
+        Ok(File::List(asked)) => !asked.is_empty(),
+        Err(_) => false,
+    }
 }
 
 /// Parts a set in two, the second of the questions about roughly `fraction` of the pictures.
 ///
 /// Which ones depends on the pictures' names and the seed alone.
 pub fn hold_out_questions(set: QuestionSet, fraction: f64, seed: u64) -> (QuestionSet, QuestionSet) {
-    let is_held = |example: &QuestionExample| {
-        let name = example.image.file_name().unwrap_or_default().to_string_lossy();
-        (shuffle_key(&name, seed) as f64) < fraction * u64::MAX as f64
-    };
+    let is_held =
+        |example: &QuestionExample| (shuffle_key(&example.image.name(), seed) as f64) < fraction * u64::MAX as f64;
     let (held, kept) = set.examples.into_iter().partition(is_held);
     (QuestionSet { examples: kept, warnings: set.warnings }, QuestionSet { examples: held, warnings: Vec::new() })
 }

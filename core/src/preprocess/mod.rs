@@ -64,12 +64,18 @@ impl Preprocessor {
     /// # Shapes
     /// - returns `[channel, height, width]`, row by row
     pub fn pixels_of(&self, image: &RgbImage) -> Vec<f32> {
-        let side = self.image_size_px;
-        let square = squash(image, side as u32);
-        let mut pixels = Vec::with_capacity(3 * side * side);
+        self.levels_of(&squash(image, self.image_size_px as u32))
+    }
+
+    /// The numbers that the levels of a picture stand for, whatever its size.
+    ///
+    /// # Shapes
+    /// - returns `[channel, height, width]`, row by row
+    pub fn levels_of(&self, picture: &RgbImage) -> Vec<f32> {
+        let mut pixels = Vec::with_capacity(picture.as_raw().len());
         for channel in 0..3 {
             let table = self.normalized_levels(channel);
-            pixels.extend(square.pixels().map(|pixel| table[usize::from(pixel.0[channel])]));
+            pixels.extend(picture.pixels().map(|pixel| table[usize::from(pixel.0[channel])]));
         }
         pixels
     }

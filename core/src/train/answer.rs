@@ -2,17 +2,17 @@
 //! people gave weighed by how many gave it (BLIP §5.3, `train_vqa.py`, `blip_vqa.py`).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::TrainConfig;
+use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, token_losses};
 use super::trainer::{Step, Task, Trainer, in_parts};
-use super::{TrainConfig, pictures};
-use crate::data::QuestionExample;
+use crate::data::{Picture, QuestionExample};
 use crate::error::Result;
 use crate::model::{Answerer, Responder};
 use crate::nn::BlockRuns;
@@ -26,10 +26,10 @@ const MAX_WORDS: usize = 50;
 
 /// A question as tokens.
 struct Asked {
-    image: PathBuf,
+    image: Picture,
     /// Its first token `[ENC]`.
     question: Vec<u32>,
-    /// Answers, the first token of each `[DEC]`, and the share of people who gave it.
+    /// Answers, the first token of each `[DEC]`, and the share of people who gave it times the question's weight.
     answers: Vec<(Vec<u32>, f32)>,
 }
 
@@ -88,7 +88,9 @@ impl Questions {
                 continue;
             }
             let row = |(answer, count): (&str, usize)| -> Result<(Vec<u32>, f32)> {
-                Ok((tokenizer.encode_between(tokens.decode, answer, config.max_tokens)?, count as f32 / people as f32))
+                let share = count as f32 / people as f32;
+                let ids = tokenizer.encode_between(tokens.decode, answer, config.max_tokens)?;
+                Ok((ids, share * example.weight))
             };
             asked.push(Asked {
                 image: example.image.clone(),
@@ -104,23 +106,29 @@ impl Questions {
         self.asked.len()
     }
 
+    /// The pictures that these questions are about; how each is distorted is drawn.
+    pub fn pictures(&self, places: &[usize], draws: &mut StdRng, config: &TrainConfig) -> Vec<WantedPicture> {
+        let augment = config.distortion(Augment::default());
+        let mut picture = |place: &usize| {
+            let seed = draws.random();
+            WantedPicture { picture: self.asked[*place].image.clone(), distortion: augment.map(|how| (how, seed)) }
+        };
+        places.iter().map(&mut picture).collect()
+    }
+
     /// The sum over all answers to these questions of what writing each costs, times its share of
-    /// people, `[1]`; how the photographs are distorted is drawn.
+    /// people, `[1]`; `pixels` are of the pictures they are about.
     pub fn loss(
         &self,
         vision: &VisionTransformer,
         responder: Responder<'_>,
         places: &[usize],
-        draws: &mut StdRng,
-        config: &TrainConfig,
-        device: &Device,
-    ) -> Result<Tensor<1>> {
+        pixels: Tensor<4>,
+        smoothing: f64,
+    ) -> Tensor<1> {
         let asked: Vec<&Asked> = places.iter().map(|place| &self.asked[*place]).collect();
-        let pictures: Vec<(&Path, u64)> = asked.iter().map(|asked| (asked.image.as_path(), draws.random())).collect();
-        let augment = config.distortion(Augment::default());
-        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
         let image = Context::new(vision.forward(pixels));
-        Ok(self.written_loss(responder, &image, &asked, config.label_smoothing))
+        self.written_loss(responder, &image, &asked, smoothing)
     }
 
     fn written_loss(&self, responder: Responder<'_>, image: &Context, asked: &[&Asked], smoothing: f64) -> Tensor<1> {
@@ -148,6 +156,7 @@ impl Questions {
 
 impl Task for AnswerTask {
     type Model = Answerer;
+    type Drawn = ();
 
     fn with_runs(model: Answerer, runs: &BlockRuns) -> Answerer {
         model.with_runs(runs)
@@ -157,10 +166,18 @@ impl Task for AnswerTask {
         self.questions.len()
     }
 
-    async fn learn(&mut self, model: &Answerer, step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, mut draws, .. } = step;
-        in_parts(model, examples, config.accumulate, |part| {
-            let loss = self.questions.loss(model.vision(), model.responder(), part, &mut draws, config, device)?;
+    fn draw(&self, examples: &[usize], config: &TrainConfig, draws: &mut StdRng) -> ((), Option<Wanted>) {
+        let pictures = self.questions.pictures(examples, draws, config);
+        ((), Some(Wanted { pictures, preprocessor: self.questions.preprocessor.clone() }))
+    }
+
+    async fn learn(&mut self, model: &Answerer, step: Step<'_, ()>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, pictures, .. } = step;
+        let pictures = pictures.expect("a step asks for pictures");
+        in_parts(model, examples.len(), config.accumulate, |part| {
+            let (places, pixels) = (&examples[part.clone()], pictures.pixels(part, device));
+            let (vision, responder) = (model.vision(), model.responder());
+            let loss = self.questions.loss(vision, responder, places, pixels, config.label_smoothing);
             Ok(loss / examples.len() as f64)
         })
         .await

@@ -1,7 +1,6 @@
 //! Language-modelling training of a captioner (BLIP §4.1, `train_caption.py`).
 
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::ops::{ControlFlow, Range};
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -11,12 +10,13 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::TrainConfig;
 use super::features::FeatureCache;
 use super::freeze::first_learning_part;
+use super::pictures::{Ahead, Squares, Wanted, WantedPicture};
 use super::reward::{Reward, Written, advantages, self_critical, written_for_reward};
 use super::rows::{Row, Sample, token_losses, tokenize};
-use super::trainer::{Step, Task, Trainer};
-use super::{TrainConfig, pictures};
+use super::trainer::{Step, Task, Trainer, parts_of};
 use crate::data::CaptionExample;
 use crate::error::{Error, Result};
 use crate::generate::generate;
@@ -43,6 +43,14 @@ pub struct CaptionTask {
     samples: Vec<Sample>,
     keeping: Keeping,
     reward: Option<Reward>,
+}
+
+/// What a step reads beside pictures.
+pub struct Drawn {
+    /// Rows of captions, of every photograph as many.
+    rows: Vec<Vec<Vec<u32>>>,
+    /// One for each photograph: how it is distorted, or what is written for it.
+    seeds: Vec<u64>,
 }
 
 /// Whether what the first learning part of the image encoder reads is kept.
@@ -92,9 +100,10 @@ impl CaptionTrainer {
         let model = self.model();
         let device = self.device.clone().without_autodiff();
         let (mut sum, mut count) = (0.0, 0);
-        for samples in samples.chunks(READ_BATCH) {
-            let paths: Vec<(&Path, u64)> = samples.iter().map(|sample| (sample.image.as_path(), 0)).collect();
-            let image_embeds = model.vision().forward(pictures::read(&paths, &self.task.preprocessor, None, &device)?);
+        let (mut batches, mut ahead) = (samples.chunks(READ_BATCH), Ahead::new());
+        let mut next = || batches.next().map(|samples| (samples, Some(self.task.undistorted(samples))));
+        while let Some((samples, pictures)) = ahead.next(&mut next)? {
+            let image_embeds = model.vision().forward(asked_for(&pictures).all(&device));
             let most = samples.iter().map(|sample| sample.rows.len()).max().unwrap_or(0);
             // Every image reads as many rows; those it lacks repeat its first and are not counted.
             let rows: Vec<Row> = samples
@@ -117,6 +126,7 @@ impl CaptionTrainer {
 
 impl Task for CaptionTask {
     type Model = Captioner;
+    type Drawn = Drawn;
 
     fn with_runs(model: Captioner, runs: &BlockRuns) -> Captioner {
         model.with_runs(runs)
@@ -139,21 +149,40 @@ impl Task for CaptionTask {
         self.fill_features(model, report).await
     }
 
-    async fn learn(&mut self, model: &Captioner, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, ref mut draws, .. } = step;
-        let drawn: Vec<Vec<Vec<u32>>> = examples.iter().map(|image| self.draw_rows(*image, config, draws)).collect();
-        let labels: usize = drawn.iter().flatten().map(|row| row.len() - self.prompt).sum();
-        let seeds: Vec<u64> = examples.iter().map(|_| draws.random()).collect();
+    fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
+        let rows: Vec<Vec<Vec<u32>>> = images.iter().map(|image| self.draw_rows(*image, config, draws)).collect();
+        let seeds: Vec<u64> = images.iter().map(|_| draws.random()).collect();
+        let wanted = match self.keeping {
+            Keeping::Features { .. } => None,
+            Keeping::Undecided | Keeping::Nothing => {
+                let augment = config.distortion(Augment::default());
+                let picture = |(image, seed): (&usize, &u64)| WantedPicture {
+                    picture: self.samples[*image].image.clone(),
+                    distortion: augment.map(|augment| (augment, *seed)),
+                };
+                let pictures = images.iter().zip(&seeds).map(picture).collect();
+                Some(Wanted { pictures, preprocessor: self.preprocessor.clone() })
+            }
+        };
+        (Drawn { rows, seeds }, wanted)
+    }
 
-        let part = examples.len().div_ceil(config.accumulate);
+    async fn learn(&mut self, model: &Captioner, step: Step<'_, Drawn>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, drawn: Drawn { rows, seeds }, pictures, .. } = step;
+        let labels: usize = rows.iter().flatten().map(|row| row.len() - self.prompt).sum();
+
         let mut accumulator = GradientsAccumulator::new();
         let mut total = 0.0;
-        for ((images, rows), seeds) in examples.chunks(part).zip(drawn.chunks(part)).zip(seeds.chunks(part)) {
-            let context = Context::new(self.image_embeds(model, images, seeds, config, device)?);
+        for part in parts_of(examples.len(), config.accumulate) {
+            let images = &examples[part.clone()];
+            let context = Context::new(self.image_embeds(model, images, &pictures, part.clone(), device));
             let loss = match &self.reward {
-                Some(reward) => self.self_critical_loss(model, images, &context, reward, config, seeds[0]).await?,
+                Some(reward) => {
+                    self.self_critical_loss(model, images, &context, reward, config, seeds[part.start]).await?
+                }
                 None => {
-                    let rows: Vec<Row> = rows.iter().flatten().map(|ids| Row { ids, given: self.prompt }).collect();
+                    let rows: Vec<Row> =
+                        rows[part].iter().flatten().map(|ids| Row { ids, given: self.prompt }).collect();
                     let smoothing = config.label_smoothing;
                     // The mean over the whole step's tokens, whichever part they are in.
                     token_losses(model.writer(), &rows, &context, self.tokens, smoothing).sum() / labels as f64
@@ -206,49 +235,64 @@ impl CaptionTask {
         order.iter().cycle().take(config.captions_per_image).map(|index| rows[*index].clone()).collect()
     }
 
+    /// What the text reads of a part of the step.
     fn image_embeds(
         &self,
         model: &Captioner,
         images: &[usize],
-        seeds: &[u64],
-        config: &TrainConfig,
+        pictures: &Option<Squares>,
+        part: Range<usize>,
         device: &Device,
-    ) -> Result<Tensor<3>> {
+    ) -> Tensor<3> {
         if let Keeping::Features { features, first_part } = &self.keeping {
             let x = features.batch(images, device);
             // A wholly frozen encoder's output is kept, else what its first learning part reads.
-            return Ok(if keeps_output(model, *first_part) { x } else { model.vision().resume(x, *first_part) });
+            return if keeps_output(model, *first_part) { x } else { model.vision().resume(x, *first_part) };
         }
-        let paths = images.iter().map(|image| self.samples[*image].image.as_path());
-        let pictures: Vec<(&Path, u64)> = paths.zip(seeds.iter().copied()).collect();
-        let augment = config.distortion(Augment::default());
-        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
-        Ok(model.vision().forward(pixels))
+        model.vision().forward(asked_for(pictures).pixels(part, device))
+    }
+
+    /// The pictures of these samples as they are.
+    fn undistorted(&self, samples: &[Sample]) -> Wanted {
+        let picture = |sample: &Sample| WantedPicture { picture: sample.image.clone(), distortion: None };
+        Wanted { pictures: samples.iter().map(picture).collect(), preprocessor: self.preprocessor.clone() }
     }
 
     /// Encodes all photographs once, as far as the encoder stays as it is.
     async fn fill_features(&mut self, model: &Captioner, report: &mut Report<'_>) -> Result<()> {
-        let Keeping::Features { features, first_part } = &mut self.keeping else { return Ok(()) };
-        let keeps_output = keeps_output(model, *first_part);
+        let Keeping::Features { features, first_part } = &self.keeping else { return Ok(()) };
+        let (mut done, first_part) = (features.len(), *first_part);
+        let keeps_output = keeps_output(model, first_part);
         let vision = model.vision().valid();
         let device = vision.devices().into_iter().next().unwrap_or_else(Device::flex);
-        while features.len() < self.samples.len() {
-            let done = features.len();
-            let paths = self.samples[done..].iter().take(READ_BATCH).map(|sample| (sample.image.as_path(), 0));
-            let paths: Vec<(&Path, u64)> = paths.collect();
-            let pixels = pictures::read(&paths, &self.preprocessor, None, &device)?;
+        let (mut begun, mut ahead, total) = (done, Ahead::new(), self.samples.len());
+        while done < total {
+            let next = ahead.next(|| {
+                let samples = &self.samples[begun..(begun + READ_BATCH).min(total)];
+                begun += samples.len();
+                (!samples.is_empty()).then(|| ((), Some(self.undistorted(samples))))
+            })?;
+            let Some((_, pictures)) = next else { break };
+            let pixels = asked_for(&pictures).all(&device);
             let states = match keeps_output {
                 true => vision.forward(pixels),
-                false => vision.pause(pixels, *first_part),
+                false => vision.pause(pixels, first_part),
             };
-            features.push(states).await?;
-            let progress = Progress::Items { stage: "encoding", done: features.len(), total: self.samples.len() };
-            if report(progress).is_break() {
+            if let Keeping::Features { features, .. } = &mut self.keeping {
+                features.push(states).await?;
+                done = features.len();
+            }
+            if report(Progress::Items { stage: "encoding", done, total }).is_break() {
                 return Err(Error::Cancelled);
             }
         }
         Ok(())
     }
+}
+
+/// The pictures of a step that asked for them.
+fn asked_for(pictures: &Option<Squares>) -> &Squares {
+    pictures.as_ref().expect("a step that keeps no features asks for pictures")
 }
 
 /// Whether the image encoder is frozen to its end.

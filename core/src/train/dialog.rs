@@ -5,13 +5,14 @@
 //! drawn at random; the picture and the caption are read once for all of them.
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
+use super::TrainConfig;
+use super::pictures::{Wanted, WantedPicture};
 use super::trainer::{Step, Task, Trainer, in_parts};
-use super::{TrainConfig, pictures};
 use crate::data::{DialogExample, DialogSet};
 use crate::error::{Error, Result};
 use crate::loss::itm;
@@ -91,6 +92,8 @@ impl DialogTrainer {
 
 impl Task for DialogTask {
     type Model = Dialog;
+    /// The rows of every dialog: its drawn rounds, each with its answer and wrong ones.
+    type Drawn = Vec<Vec<Vec<u32>>>;
 
     fn with_runs(model: Dialog, runs: &BlockRuns) -> Dialog {
         model.with_runs(runs)
@@ -100,12 +103,35 @@ impl Task for DialogTask {
         self.talks.len()
     }
 
-    async fn learn(&mut self, model: &Dialog, step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, mut draws, .. } = step;
-        in_parts(model, examples, config.accumulate, |part| {
-            let loss = self.loss(model, part, config, &mut draws, device)?;
+    fn draw(
+        &self,
+        examples: &[usize],
+        config: &TrainConfig,
+        draws: &mut StdRng,
+    ) -> (Vec<Vec<Vec<u32>>>, Option<Wanted>) {
+        let augment = config.distortion(Augment::default());
+        let (mut pictures, mut rows) = (Vec::with_capacity(examples.len()), Vec::with_capacity(examples.len()));
+        for talk in examples.iter().map(|place| &self.talks[*place]) {
+            let seed = draws.random();
+            let distortion = augment.map(|how| (how, seed));
+            pictures.push(WantedPicture { picture: talk.example.image.clone(), distortion });
+            let rounds = drawn(&talk.rounds, config.captions_per_image, draws).into_iter();
+            rows.push(
+                rounds.flat_map(|round| self.draw_rows(&talk.example, round, config.wrong_answers, draws)).collect(),
+            );
+        }
+        (rows, Some(Wanted { pictures, preprocessor: self.preprocessor.clone() }))
+    }
+
+    async fn learn(&mut self, model: &Dialog, step: Step<'_, Vec<Vec<Vec<u32>>>>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, drawn: rows, pictures, .. } = step;
+        let pictures = pictures.expect("a step asks for pictures");
+        in_parts(model, examples.len(), config.accumulate, |part| {
+            let pixels = pictures.pixels(part.clone(), device);
             // Every dialog has as many rows, so a part weighs what its dialogs are of all.
-            Ok(loss * (part.len() as f64 / examples.len() as f64))
+            let share = part.len() as f64 / examples.len() as f64;
+            let rows = rows[part.clone()].concat();
+            Ok(self.loss(model, &examples[part], pixels, &rows, config.wrong_answers) * share)
         })
         .await
     }
@@ -117,28 +143,19 @@ impl DialogTask {
         &self,
         model: &Dialog,
         examples: &[usize],
-        config: &TrainConfig,
-        draws: &mut StdRng,
-        device: &Device,
-    ) -> Result<Tensor<1>> {
-        let talks: Vec<&Talk> = examples.iter().map(|place| &self.talks[*place]).collect();
-        let (mut pictures, mut rows) = (Vec::with_capacity(talks.len()), Vec::new());
-        for talk in &talks {
-            pictures.push((talk.example.image.as_path(), draws.random()));
-            for round in drawn(&talk.rounds, config.captions_per_image, draws) {
-                rows.extend(self.draw_rows(&talk.example, round, config.wrong_answers, draws));
-            }
-        }
-        let augment = config.distortion(Augment::default());
-        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
-        let captions: Vec<Vec<u32>> = talks.iter().map(|talk| talk.caption.clone()).collect();
-        let captions = pad(&captions, self.tokens.pad, device);
+        pixels: Tensor<4>,
+        rows: &[Vec<u32>],
+        wrong: usize,
+    ) -> Tensor<1> {
+        let device = pixels.device();
+        let captions: Vec<Vec<u32>> = examples.iter().map(|place| self.talks[*place].caption.clone()).collect();
+        let captions = pad(&captions, self.tokens.pad, &device);
         let context = model.context(model.vision().forward(pixels), captions.ids, captions.hidden);
 
         // The first row of every round ends with its answer.
-        let matches: Vec<bool> = (0..rows.len()).map(|row| row % (1 + config.wrong_answers) == 0).collect();
-        let rows = pad(&rows, self.tokens.pad, device);
-        Ok(itm(model.itm_logits(rows.ids, rows.hidden, &context), &matches))
+        let matches: Vec<bool> = (0..rows.len()).map(|row| row % (1 + wrong) == 0).collect();
+        let rows = pad(rows, self.tokens.pad, &device);
+        itm(model.itm_logits(rows.ids, rows.hidden, &context), &matches)
     }
 
     /// A round of a dialog with its answer, then with as many wrong ones as are wanted.

@@ -28,6 +28,7 @@ pub use contrast::{Contrast, ContrastConfig, Pairs, matching_loss};
 pub use dialog::{DialogTask, DialogTrainer};
 pub use momentum::Momentum;
 pub use pairs::{LearnsPairs, PairTask, PairTrainer};
+pub use pictures::{Squares, Wanted, WantedPicture};
 pub use queue::FeatureQueue;
 pub use reason::{ReasonTask, ReasonTrainer};
 pub use reward::Reward;

@@ -1,8 +1,6 @@
 //! Training on pairs: pre-training with ITC, ITM and LM (BLIP §3.2, `pretrain.py`), and retrieval
 //! with the first two (BLIP §4.1, `train_retrieval.py`).
 
-use std::path::Path;
-
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
@@ -10,11 +8,12 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::index::sample;
 
+use super::TrainConfig;
 use super::answer::Questions;
 use super::contrast::{Contrast, Pairs};
+use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, Sample, token_losses, tokenize};
 use super::trainer::{Step, Task, Trainer};
-use super::{TrainConfig, pictures};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::{CaptionExample, QuestionExample};
 use crate::error::{Error, Result};
@@ -117,6 +116,14 @@ pub struct PairTask<M> {
     model: std::marker::PhantomData<M>,
 }
 
+/// What a step reads beside pictures.
+pub struct Drawn {
+    /// A text for every photograph, its first token `[CLS]`.
+    texts: Vec<Vec<u32>>,
+    /// The places of its questions, whose pictures follow those of the texts.
+    questions: Vec<usize>,
+}
+
 /// A pre-training model, or a matcher, in training.
 pub type PairTrainer<M> = Trainer<PairTask<M>>;
 
@@ -170,6 +177,7 @@ impl<M: LearnsPairs> PairTrainer<M> {
 
 impl<M: LearnsPairs> Task for PairTask<M> {
     type Model = M;
+    type Drawn = Drawn;
 
     fn with_runs(model: M, runs: &BlockRuns) -> M {
         model.with_runs(runs)
@@ -191,10 +199,26 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         Ok(())
     }
 
-    async fn learn(&mut self, model: &M, mut step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, ref mut draws, .. } = step;
-        let texts: Vec<Vec<u32>> = examples.iter().map(|image| self.draw_text(*image, draws)).collect();
-        let pixels = self.pixels(examples, config, draws, step.device)?;
+    fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
+        let texts = images.iter().map(|image| self.draw_text(*image, draws)).collect();
+        let augment = config.distortion(M::augment());
+        let mut picture = |image: &usize| {
+            let seed = draws.random();
+            WantedPicture { picture: self.samples[*image].image.clone(), distortion: augment.map(|how| (how, seed)) }
+        };
+        let mut pictures: Vec<WantedPicture> = images.iter().map(&mut picture).collect();
+        let mut questions = Vec::new();
+        if let Some(asked) = &self.questions {
+            questions = sample(draws, asked.len(), config.questions_per_step.clamp(1, asked.len())).into_vec();
+            pictures.extend(asked.pictures(&questions, draws, config));
+        }
+        (Drawn { texts, questions }, Some(Wanted { pictures, preprocessor: self.preprocessor.clone() }))
+    }
+
+    async fn learn(&mut self, model: &M, step: Step<'_, Drawn>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, drawn: Drawn { texts, questions: asked }, pictures, mut draws, .. } = step;
+        let pictures = pictures.expect("a step asks for pictures");
+        let pixels = pictures.pixels(0..examples.len(), &step.device.clone().without_autodiff());
         let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone())); // [batch, image_token, hidden]
         let ids: Vec<i64> = examples.iter().map(|image| self.samples[*image].example as i64).collect();
         let pairs = Pairs { pixels, image_embeds: image_embeds.clone(), texts: &texts, ids: &ids };
@@ -202,16 +226,15 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         let alpha = config.contrast.alpha_at(step.index, step.sizes.steps_per_epoch);
         let contrast = self.contrast.as_mut().expect("a run is prepared before its first step");
         contrast.follow(model);
-        let [itc, itm] = contrast.losses(model.comparer(), &pairs, alpha, draws).await?;
+        let [itc, itm] = contrast.losses(model.comparer(), &pairs, alpha, &mut draws).await?;
         let mut loss = itc + itm;
         if let Some(writer) = model.writer() {
             loss = loss + self.written_loss(writer, &texts, &Context::new(image_embeds), config);
         }
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
-            let number = config.questions_per_step.clamp(1, questions.len());
-            let places = sample(draws, questions.len(), number).into_vec();
-            let answered = questions.loss(model.vision(), responder, &places, draws, config, step.device)?;
-            loss = loss + answered / number as f64;
+            let pixels = pictures.pixels(examples.len()..examples.len() + asked.len(), step.device);
+            let answered = questions.loss(model.vision(), responder, &asked, pixels, config.label_smoothing);
+            loss = loss + answered / asked.len() as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);
         Ok((read(loss.inner()).await?[0], grads))
@@ -244,13 +267,6 @@ impl<M: LearnsPairs> PairTask<M> {
         let mut text = rows[draws.random_range(0..rows.len())].clone();
         text[0] = self.tokens.cls;
         text
-    }
-
-    fn pixels(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng, device: &Device) -> Result<Tensor<4>> {
-        let pictures: Vec<(&Path, u64)> =
-            images.iter().map(|image| (self.samples[*image].image.as_path(), draws.random())).collect();
-        let augment = config.distortion(M::augment());
-        pictures::read(&pictures, &self.preprocessor, augment.as_ref(), &device.clone().without_autodiff())
     }
 
     /// The mean over all tokens of what writing the texts costs, `[1]`.

@@ -1,15 +1,14 @@
 //! Training on statements about two pictures (BLIP §5.4, `train_nlvr.py`, `blip_nlvr.py`).
 
-use std::path::{Path, PathBuf};
-
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::TrainConfig;
+use super::pictures::{Wanted, WantedPicture};
 use super::trainer::{Step, Task, Trainer, in_parts};
-use super::{TrainConfig, pictures};
-use crate::data::StatementExample;
+use crate::data::{Picture, StatementExample};
 use crate::error::Result;
 use crate::loss::itm;
 use crate::model::Reasoner;
@@ -24,7 +23,7 @@ const MAX_WORDS: usize = 40;
 /// A statement as tokens.
 struct Stated {
     /// Left and right.
-    images: [PathBuf; 2],
+    images: [Picture; 2],
     /// The statement, and as it is true of the pictures exchanged; the first token of each `[ENC]`.
     rows: [Vec<u32>; 2],
     label: bool,
@@ -68,6 +67,8 @@ impl ReasonTrainer {
 
 impl Task for ReasonTask {
     type Model = Reasoner;
+    /// Whether each pair is exchanged.
+    type Drawn = Vec<bool>;
 
     fn with_runs(model: Reasoner, runs: &BlockRuns) -> Reasoner {
         model.with_runs(runs)
@@ -77,11 +78,30 @@ impl Task for ReasonTask {
         self.stated.len()
     }
 
-    async fn learn(&mut self, model: &Reasoner, step: Step<'_>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, mut draws, .. } = step;
-        in_parts(model, examples, config.accumulate, |part| {
-            let loss = self.loss(model, part, config, &mut draws, device)?;
-            Ok(loss * (part.len() as f64 / examples.len() as f64))
+    /// Every other pair is exchanged, and so is what is said of its sides (`nlvr_dataset.py`).
+    fn draw(&self, examples: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Vec<bool>, Option<Wanted>) {
+        let drawn: Vec<(bool, [u64; 2])> = examples.iter().map(|_| (draws.random_bool(0.5), draws.random())).collect();
+        let augment = config.distortion(Augment::default());
+        // All on the left, then all on the right.
+        let picture = |side: usize, (place, (swapped, seeds)): (&usize, &(bool, [u64; 2]))| WantedPicture {
+            picture: self.stated[*place].images[side ^ usize::from(*swapped)].clone(),
+            distortion: augment.map(|how| (how, seeds[side])),
+        };
+        let of_side = |side: usize| examples.iter().zip(&drawn).map(move |example| picture(side, example));
+        let pictures = of_side(0).chain(of_side(1)).collect();
+        let swapped = drawn.iter().map(|(swapped, _)| *swapped).collect();
+        (swapped, Some(Wanted { pictures, preprocessor: self.preprocessor.clone() }))
+    }
+
+    async fn learn(&mut self, model: &Reasoner, step: Step<'_, Vec<bool>>) -> Result<(f32, GradientsParams)> {
+        let Step { examples, config, device, drawn: swapped, pictures, .. } = step;
+        let pictures = pictures.expect("a step asks for pictures");
+        let whole = examples.len();
+        in_parts(model, whole, config.accumulate, |part| {
+            let [left, right] = [part.clone(), whole + part.start..whole + part.end];
+            let sides = [left, right].map(|side| pictures.pixels(side, device));
+            let share = part.len() as f64 / whole as f64;
+            Ok(self.loss(model, &examples[part.clone()], &swapped[part], sides) * share)
         })
         .await
     }
@@ -89,34 +109,16 @@ impl Task for ReasonTask {
 
 impl ReasonTask {
     /// The mean cross-entropy over some examples, `[1]`.
-    fn loss(
-        &self,
-        model: &Reasoner,
-        examples: &[usize],
-        config: &TrainConfig,
-        draws: &mut StdRng,
-        device: &Device,
-    ) -> Result<Tensor<1>> {
+    fn loss(&self, model: &Reasoner, examples: &[usize], swapped: &[bool], sides: [Tensor<4>; 2]) -> Tensor<1> {
+        let device = sides[0].device();
         let stated: Vec<&Stated> = examples.iter().map(|place| &self.stated[*place]).collect();
-        // Every other pair is exchanged, and so is what is said of its sides (`nlvr_dataset.py`). Drawn example by
-        // example, so that parts of a step draw what the whole step would.
-        let drawn: Vec<(usize, [u64; 2])> =
-            stated.iter().map(|_| (usize::from(draws.random_bool(0.5)), draws.random())).collect();
-        let sides = [0, 1].map(|side| {
-            let pictures = stated.iter().zip(&drawn);
-            pictures.map(move |(stated, (swapped, seeds))| (stated.images[side ^ swapped].as_path(), seeds[side]))
-        });
-        let pictures: Vec<(&Path, u64)> = sides.into_iter().flatten().collect(); // all on the left, then all on the right
-        let augment = config.distortion(Augment::default());
-        let pixels = pictures::read(&pictures, &self.preprocessor, augment.as_ref(), device)?;
-
-        let rows: Vec<Vec<u32>> =
-            stated.iter().zip(&drawn).map(|(stated, (swapped, _))| stated.rows[*swapped].clone()).collect();
-        let rows = pad(&rows, self.tokens.pad, device);
-        let image_embeds = model.vision().forward(pixels); // [2 * batch, image_token, hidden]
+        let row = |(stated, swapped): (&&Stated, &bool)| stated.rows[usize::from(*swapped)].clone();
+        let rows: Vec<Vec<u32>> = stated.iter().zip(swapped).map(row).collect();
+        let rows = pad(&rows, self.tokens.pad, &device);
+        let image_embeds = model.vision().forward(Tensor::cat(sides.to_vec(), 0)); // [2 * batch, image_token, hidden]
         let [left, right] = [0, 1].map(|side| image_embeds.clone().narrow(0, side * stated.len(), stated.len()));
         let logits = model.logits(rows.ids, rows.hidden, &Context::pair(left, right));
         let labels: Vec<bool> = stated.iter().map(|stated| stated.label).collect();
-        Ok(itm(logits, &labels))
+        itm(logits, &labels)
     }
 }

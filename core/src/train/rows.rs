@@ -1,11 +1,9 @@
 //! Captions as rows of tokens, and what each token costs.
 
-use std::path::PathBuf;
-
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::TrainConfig;
-use crate::data::CaptionExample;
+use crate::data::{CaptionExample, Picture};
 use crate::error::Result;
 use crate::loss::cross_entropy;
 use crate::model::Writer;
@@ -23,7 +21,7 @@ const MAX_SCORES: usize = 1 << 24;
 pub(super) struct Sample {
     /// Its place among the examples.
     pub example: usize,
-    pub image: PathBuf,
+    pub image: Picture,
     pub rows: Vec<Vec<u32>>,
 }
 

@@ -1,5 +1,6 @@
 //! The loop, the same for every task: order, learning rate, step, progress, saving.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
@@ -10,6 +11,7 @@ use rand::{Rng, SeedableRng};
 
 use super::freeze::freeze;
 use super::optimizer::Optimizer;
+use super::pictures::{Ahead, Squares, Wanted};
 use super::state::{self, Run};
 use super::{TrainConfig, TrainSizes, learning_rate};
 use crate::checkpoint::{NamedTensor, Weights};
@@ -24,6 +26,9 @@ use crate::readback::read;
 pub trait Task {
     /// What learns.
     type Model: Module;
+
+    /// What a step draws before it begins, beside its pictures: texts.
+    type Drawn;
 
     /// The model, whose towers' blocks run so.
     fn with_runs(model: Self::Model, runs: &BlockRuns) -> Self::Model;
@@ -44,11 +49,17 @@ pub trait Task {
         Ok(())
     }
 
+    /// What a step over these examples reads, and the pictures it needs, where it needs any.
+    ///
+    /// Asked some steps before their turn, so that threads fetch the pictures meanwhile; always after
+    /// [`prepare`](Self::prepare).
+    fn draw(&self, examples: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Self::Drawn, Option<Wanted>);
+
     /// The loss of a step, and its gradients.
     ///
     /// # Errors
-    /// Unreadable photographs and a failing device.
-    async fn learn(&mut self, model: &Self::Model, step: Step<'_>) -> Result<(f32, GradientsParams)>;
+    /// A failing device.
+    async fn learn(&mut self, model: &Self::Model, step: Step<'_, Self::Drawn>) -> Result<(f32, GradientsParams)>;
 
     /// What a saved run must hold beside weights and optimiser.
     fn state(&self) -> Vec<NamedTensor> {
@@ -65,11 +76,15 @@ pub trait Task {
 }
 
 /// One step of a run.
-pub struct Step<'a> {
+pub struct Step<'a, D> {
     /// Steps before it.
     pub index: usize,
     /// The places of its examples.
     pub examples: &'a [usize],
+    /// What it drew.
+    pub drawn: D,
+    /// The pictures it asked for.
+    pub pictures: Option<Squares>,
     /// Chance that depends on the step alone, so that a resumed run draws the same.
     pub draws: StdRng,
     /// The run's settings.
@@ -83,24 +98,39 @@ pub struct Step<'a> {
 /// The loss and the gradients of a step that is computed in parts, one after the other: less
 /// memory, the same result.
 ///
-/// `loss` gives what a part of the examples adds to the loss of the whole step, `[1]`.
+/// `loss` gives what a part of the step's examples, as places within the step, adds to the loss of the whole, `[1]`.
 ///
 /// # Errors
 /// What `loss` gives, and a failing device.
 pub(super) async fn in_parts<M: Module>(
     model: &M,
-    examples: &[usize],
+    examples: usize,
     parts: usize,
-    mut loss: impl FnMut(&[usize]) -> Result<Tensor<1>>,
+    mut loss: impl FnMut(Range<usize>) -> Result<Tensor<1>>,
 ) -> Result<(f32, GradientsParams)> {
     let mut accumulator = GradientsAccumulator::new();
     let mut total = 0.0;
-    for part in examples.chunks(examples.len().div_ceil(parts)) {
+    for part in parts_of(examples, parts) {
         let loss = loss(part)?;
         accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
         total += read(loss.inner()).await?[0];
     }
     Ok((total, accumulator.grads()))
+}
+
+/// The parts of a step, as places within it; the last may be smaller.
+pub(super) fn parts_of(examples: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let part = examples.div_ceil(parts).max(1);
+    (0..examples).step_by(part).map(move |start| start..(start + part).min(examples))
+}
+
+/// A step that was drawn, some steps before its turn.
+struct Begun<'a, D> {
+    examples: &'a [usize],
+    drawn: D,
+    draws: StdRng,
+    /// Decides dropout.
+    seed: u64,
 }
 
 /// A finished epoch.
@@ -220,10 +250,14 @@ impl<T: Task> Trainer<T> {
         let skipped = self.run.step % self.sizes.steps_per_epoch;
         let least = self.task.least_examples();
         let steps = order.chunks(self.config.batch_size).filter(|examples| examples.len() >= least);
-        for examples in steps.skip(skipped) {
-            let step = self.run.step;
+        let mut coming = (self.run.step..).zip(steps.skip(skipped));
+        let mut ahead = Ahead::new();
+        loop {
+            let next = ahead.next(|| coming.next().map(|(step, examples)| self.begin(step, examples)))?;
+            let Some((begun, pictures)) = next else { break };
+            let (step, images) = (self.run.step, begun.examples.len());
             let rate = learning_rate(&self.config, step, self.sizes.total_steps);
-            let loss = self.train_step(examples, rate).await?;
+            let loss = self.train_step(begun, pictures, rate).await?;
             if !loss.is_finite() {
                 return Err(Error::LossNotFinite { step });
             }
@@ -235,7 +269,7 @@ impl<T: Task> Trainer<T> {
                 total: self.sizes.total_steps,
                 loss,
                 learning_rate: rate,
-                images: examples.len(),
+                images,
             };
             let ends = self.run.step.is_multiple_of(self.sizes.steps_per_epoch);
             if report(progress).is_break() && !ends {
@@ -246,14 +280,21 @@ impl<T: Task> Trainer<T> {
         Ok(Epoch { epoch: epoch + 1, train_loss: (sum / steps.max(1) as f64) as f32 })
     }
 
-    async fn train_step(&mut self, examples: &[usize], rate: f64) -> Result<f32> {
-        let index = self.run.step;
-        let mut draws = StdRng::seed_from_u64(self.config.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        // Dropout depends on the step alone, so that a resumed run drops the same.
+    /// Draws all that depends on the step alone.
+    fn begin<'a>(&self, step: usize, examples: &'a [usize]) -> (Begun<'a, T::Drawn>, Option<Wanted>) {
+        let mut draws = StdRng::seed_from_u64(self.config.seed ^ (step as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let seed = draws.random();
+        let (drawn, wanted) = self.task.draw(examples, &self.config, &mut draws);
+        (Begun { examples, drawn, draws, seed }, wanted)
+    }
+
+    async fn train_step(&mut self, begun: Begun<'_, T::Drawn>, pictures: Option<Squares>, rate: f64) -> Result<f32> {
+        let Begun { examples, drawn, draws, seed } = begun;
+        // Dropout depends on the step alone, so that a resumed run drops the same.
         self.device.seed(seed);
         self.runs.begin(seed);
-        let step = Step { index, examples, draws, config: &self.config, sizes: self.sizes, device: &self.device };
+        let (config, sizes, device) = (&self.config, self.sizes, &self.device);
+        let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device };
         let model = self.model.as_ref().expect("a trainer has its model");
         let (loss, grads) = self.task.learn(model, step).await?;
         if loss.is_finite() {

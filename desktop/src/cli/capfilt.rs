@@ -153,7 +153,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         if texts.done.contains(place) {
             continue;
         }
-        let judged = match std::fs::read(&example.image) {
+        let judged = match example.image.read() {
             Ok(picture) => {
                 let judged = capfilt(&captioner, &filter, &picture, *place, &example.captions, &config).await;
                 judged.map_err(|error| error.to_string())
@@ -161,10 +161,10 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
             Err(error) => Err(error.to_string()),
         };
         if let Err(reason) = &judged {
-            bar.line(&format!("medley: {}: {reason}", example.image.display()));
+            bar.line(&format!("medley: {}: {reason}", example.image));
         }
         let (texts_of, error) = judged.map_or_else(|reason| (Vec::new(), Some(reason)), |judged| (judged, None));
-        texts.write(Line { index: *place, image: example.image.clone(), error, texts: texts_of })?;
+        texts.write(Line { index: *place, image: example.image.path(), error, texts: texts_of })?;
         done += 1;
         if bar.report(Progress::Items { stage: "cleaning", done, total: mine.len() }).is_break() {
             bar.clear();
@@ -317,7 +317,7 @@ impl Pair {
 
 fn pairs_of(examples: &[CaptionExample]) -> Vec<Pair> {
     let pairs = |example: &CaptionExample| -> Vec<Pair> {
-        example.captions.iter().map(|caption| Pair::new(&example.image, caption)).collect()
+        example.captions.iter().map(|caption| Pair::new(&example.image.path(), caption)).collect()
     };
     examples.iter().flat_map(pairs).collect()
 }

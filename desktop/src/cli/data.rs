@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use medley::data::{
-    CaptionSet, DialogSet, QuestionSet, StatementSet, has_splits, read_captions, read_dialogs, read_questions,
-    read_statements,
+    CaptionSet, DialogSet, Listing, QuestionSet, StatementSet, read_dialogs, read_questions, read_statements,
 };
 
 /// Share of the pictures that training holds out to score on, where the data has no splits.
@@ -15,10 +14,12 @@ pub const HELD_OUT: f64 = 0.1;
 /// Captioned pictures.
 #[derive(Args)]
 pub struct CaptionFiles {
-    /// Karpathy-split JSON, COCO captions JSON, BLIP pair JSON, metadata.jsonl, or a folder of pictures with .txt files
+    /// Karpathy-split JSON, COCO captions JSON, BLIP pair or url JSON, metadata.jsonl, a folder of pictures with .txt
+    /// files, or tar shards such as '{000000..000123}.tar'
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// Folder the picture names in the data are relative to
+    /// Folder the picture names in the data are relative to; of urls: where they were downloaded to, called by their
+    /// last part or their SHA-256
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 }
@@ -62,14 +63,19 @@ pub struct DialogFiles {
 impl CaptionFiles {
     /// The pictures of a split, or all.
     pub fn read(&self, split: Option<&str>) -> Result<CaptionSet> {
-        let set = read_captions(&self.data, self.images.as_deref(), split)?;
-        warn(&set.warnings);
-        Ok(set)
+        self.read_from(&self.list()?, split)
     }
 
-    /// Whether the data names splits.
-    pub fn has_splits(&self) -> Result<bool> {
-        Ok(has_splits(&self.data)?)
+    /// What the data describes, for several splits of it.
+    pub fn list(&self) -> Result<Listing> {
+        Ok(Listing::read(&self.data)?)
+    }
+
+    /// The pictures of a split of it, or all.
+    pub fn read_from(&self, listing: &Listing, split: Option<&str>) -> Result<CaptionSet> {
+        let set = listing.captions(self.images.as_deref(), split)?;
+        warn(&set.warnings);
+        Ok(set)
     }
 }
 

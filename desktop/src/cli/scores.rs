@@ -1,7 +1,7 @@
 //! What a model is worth on a dataset.
 
 use anyhow::{Context, Result};
-use medley::data::{CaptionExample, DialogExample, QuestionExample, StatementExample};
+use medley::data::{CaptionExample, DialogExample, Picture, QuestionExample, StatementExample};
 use medley::eval::{
     CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
 };
@@ -10,7 +10,6 @@ use medley::pipeline::DialogQuestion;
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
 
-use super::picture;
 use super::progress::Bar;
 
 /// A captioned dataset.
@@ -19,6 +18,12 @@ pub struct Scored {
     pub captions: Vec<String>,
     /// Against the examples' own captions.
     pub scores: CaptionScores,
+}
+
+/// The pixels of a picture of a dataset; an error names it.
+pub fn read(pipeline: &Pipeline, picture: &Picture) -> medley::Result<Vec<f32>> {
+    let broken = |error: medley::Error| medley::Error::Data { path: picture.path(), reason: error.to_string() };
+    pipeline.pixels(&picture.read()?).map_err(broken)
 }
 
 /// Captions every example and scores the result.
@@ -35,9 +40,7 @@ pub async fn score(
     for examples in examples.chunks(batch.max(1)).map(<[_]>::to_vec).collect::<Vec<_>>() {
         let mut pixels = Vec::with_capacity(examples.len());
         for example in &examples {
-            let bytes = std::fs::read(&example.image)
-                .map_err(|source| medley::Error::Read { path: example.image.clone(), source })?;
-            pixels.push(pipeline.pixels(&bytes)?);
+            pixels.push(read(pipeline, &example.image)?);
         }
         let written = pipeline.caption(&pixels, &options, &mut |_| super::interrupt::flow()).await?;
         captions.extend(
@@ -67,11 +70,7 @@ pub async fn retrieval_score(
         captions.map(move |caption| (image, caption.clone()))
     });
     let (image_of, texts): (Vec<usize>, Vec<String>) = texts.unzip();
-    let mut pixels = |image: usize| {
-        let path = &examples[image].image;
-        let bytes = std::fs::read(path).map_err(|source| medley::Error::Read { path: path.clone(), source })?;
-        pipeline.pixels(&bytes)
-    };
+    let mut pixels = |image: usize| read(pipeline, &examples[image].image);
     let mut report = |progress| bar.report(progress);
     let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, candidates, &mut report).await?;
     Ok(retrieval_scores(&found.texts, &found.images, &image_of))
@@ -86,9 +85,7 @@ pub async fn answer_all(
 ) -> Result<Vec<String>> {
     let mut answers = Vec::with_capacity(examples.len());
     for example in examples {
-        let path = &example.image;
-        let bytes = std::fs::read(path).map_err(|source| medley::Error::Read { path: path.clone(), source })?;
-        let pixels = pipeline.pixels(&bytes).with_context(|| path.display().to_string())?;
+        let pixels = read(pipeline, &example.image)?;
         let found = pipeline.answer(&pixels, &example.question, options, &mut |_| super::interrupt::flow()).await?;
         answers.push(found.into_iter().next().map_or_else(String::new, |best| best.text));
         let progress = Progress::Items { stage: "answering", done: answers.len(), total: examples.len() };
@@ -110,7 +107,7 @@ pub async fn judge_all(pipeline: &Pipeline, examples: &[StatementExample], bar: 
         let (mut pairs, mut statements) = (Vec::new(), Vec::new());
         for example in examples_of_pass {
             let [left, right] = &example.images;
-            pairs.push([picture::read(pipeline, left)?, picture::read(pipeline, right)?]);
+            pairs.push([read(pipeline, left)?, read(pipeline, right)?]);
             statements.push(pipeline.shortened(&example.statement)?);
         }
         verdicts.extend(pipeline.reason_all(&pairs, &statements).await?);
@@ -145,7 +142,7 @@ pub async fn rank_all(
 ) -> Result<Vec<Vec<Vec<usize>>>> {
     let mut ranked = Vec::with_capacity(examples.len());
     for example in examples {
-        let pixels = picture::read(pipeline, &example.image)?;
+        let pixels = read(pipeline, &example.image)?;
         let places: Vec<usize> =
             (0..example.rounds.len()).filter(|round| !example.rounds[*round].options.is_empty()).collect();
         let questions: Vec<DialogQuestion> = places.iter().map(|round| question(texts, example, *round)).collect();

@@ -128,7 +128,7 @@ async fn steps(
     // As large as photographs usually are once scaled for training.
     RgbImage::from_fn(640, 480, |x, y| image::Rgb([x, y, x ^ y].map(|value| (value % 256) as u8))).save(&image)?;
     let examples = vec![
-        CaptionExample { image, captions: vec![CAPTION.to_owned()], id: String::new() };
+        CaptionExample { image: image.into(), captions: vec![CAPTION.to_owned()], id: String::new() };
         batch * (usize::from(arguments.runs) + 1)
     ];
     let settings =

@@ -186,9 +186,11 @@ fn schedule(name: &str) -> std::result::Result<Schedule, String> {
 impl CaptionData {
     /// The training and the validation pictures; of data without splits a tenth is held out.
     pub fn read(&self, run: &RunArguments) -> Result<(CaptionSet, CaptionSet)> {
-        let (train, mut val) = match self.files.has_splits()? {
-            true => (self.files.read(Some(&self.train_split))?, self.files.read(Some(&self.val_split))?),
-            false => hold_out(self.files.read(None)?, HELD_OUT, run.seed),
+        let listing = self.files.list()?;
+        let read = |split: Option<&str>| self.files.read_from(&listing, split);
+        let (train, mut val) = match listing.splits().is_empty() {
+            true => hold_out(read(None)?, HELD_OUT, run.seed),
+            false => (read(Some(&self.train_split))?, read(Some(&self.val_split))?),
         };
         run.limit(&mut val.examples);
         Ok((train, val))
