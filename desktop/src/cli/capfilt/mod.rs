@@ -1,5 +1,7 @@
 //! `medley capfilt`.
 
+mod merge;
+
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -7,16 +9,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use medley::capfilt::{CapFiltConfig, Judged, Source, Summary, capfilt};
+use clap::{Args, ValueEnum};
+use medley::capfilt::{CapFiltConfig, Judged, capfilt};
 use medley::data::{CaptionExample, read_captions};
 use medley::{LoadOptions, OpenDevice, Pipeline, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::merge::{lines, merge, pairs_of, write_json};
 use super::model::DeviceArguments;
 use super::progress::Bar;
-use super::{ALL_GOOD, SOME_FAILED, interrupt, print};
+use super::{ALL_GOOD, interrupt};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +31,11 @@ Examples:
   On four machines, each a quarter, and then together:
     medley capfilt --data web.json --images web --captioner c.safetensors --filter f.safetensors --out clean --shard 1/4
     medley capfilt --merge --out clean
-  The result is clean/pairs.json, to be pre-trained on; clean/texts*.jsonl says what became of every text and why.";
+  From tar shards into tar shards, which are not unpacked:
+    medley capfilt --data 'web/{000000..000123}.tar' --captioner c.safetensors --filter f.safetensors --out clean \\
+      --out-format webdataset
+  The result is clean/pairs.json or clean/shards, to be pre-trained on; clean/texts*.jsonl says what became of every
+  text and why.";
 
 /// What to clean, and with which models.
 #[derive(Args)]
@@ -57,7 +64,7 @@ pub struct Arguments {
     /// A tokenizer.json or vocab.txt, where none lies beside the models
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
-    /// Folder for pairs.json, summary.json and texts.jsonl; a run that stopped goes on there
+    /// Folder for the pairs, summary.json and texts.jsonl; a run that stopped goes on there
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Smallest set of words, by probability, that a text is drawn from
@@ -75,11 +82,26 @@ pub struct Arguments {
     /// Work on one of several parts only, such as 2/4
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
+    /// What the pairs are written as
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    out_format: Format,
+    /// With --out-format webdataset: pictures in a shard
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    shard_size: u32,
     /// Put the parts in --out together
     #[arg(long, conflicts_with_all = ["data", "captioner"])]
     merge: bool,
     #[command(flatten)]
     device: DeviceArguments,
+}
+
+/// What kept pairs are written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// pairs.json, which names the pictures where they are
+    Json,
+    /// Tar shards in shards/, with the pictures, and where each text comes from
+    Webdataset,
 }
 
 /// One part of several.
@@ -117,7 +139,7 @@ struct Line {
 pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
     let (Some(data), Some(captioner)) = (&arguments.data, &arguments.captioner) else {
-        return finish(&arguments.out);
+        return merge(&arguments.out, arguments.out_format, arguments.shard_size);
     };
     let config = CapFiltConfig {
         top_p: arguments.top_p,
@@ -180,7 +202,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         );
         return Ok(ALL_GOOD);
     }
-    finish(&arguments.out)
+    merge(&arguments.out, arguments.out_format, arguments.shard_size)
 }
 
 /// Refuses to go on with other settings than those the folder was begun with.
@@ -241,108 +263,4 @@ impl Texts {
         let text = format!("{}\n", serde_json::to_string(&line)?);
         self.file.write_all(text.as_bytes()).with_context(|| format!("could not write {}", self.path.display()))
     }
-}
-
-/// The whole lines of a file of texts, as they stand and as they read; none where there is no file.
-fn lines(path: &Path) -> Result<Vec<(String, Line)>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
-    };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let read = |line: &str| -> Result<(String, Line)> {
-        let parsed = serde_json::from_str(line).with_context(|| format!("{} is no list of texts", path.display()))?;
-        Ok((line.to_owned(), parsed))
-    };
-    whole.lines().map(read).collect()
-}
-
-/// Puts all parts together: what is kept into `pairs.json`, how much of it into `summary.json`.
-fn finish(out: &Path) -> Result<u8> {
-    let entries = std::fs::read_dir(out).with_context(|| format!("could not read {}", out.display()))?;
-    let mut parts: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    parts.retain(|path| name(path).starts_with("texts-") && name(path).ends_with(".jsonl"));
-    parts.sort();
-    let Some(first) = parts.first() else { bail!("{} holds no texts-*.jsonl to put together", out.display()) };
-    let count: Option<usize> =
-        name(first).rsplit_once("-of-").and_then(|(_, rest)| rest.strip_suffix(".jsonl")?.parse().ok());
-    if count != Some(parts.len()) {
-        bail!("{} holds {} of {} parts", out.display(), parts.len(), count.unwrap_or_default());
-    }
-    let mut pictures: Vec<Line> = Vec::new();
-    for part in &parts {
-        pictures.extend(lines(part)?.into_iter().map(|(_, line)| line));
-    }
-    pictures.sort_by_key(|line| line.index);
-    let mut summary = Summary::default();
-    let mut pairs = Vec::new();
-    for line in &pictures {
-        summary.add(&line.texts);
-        pairs.extend(line.texts.iter().filter(|text| text.kept).map(|text| Pair::new(&line.image, &text.caption)));
-    }
-    let human: Vec<Pair> = match std::fs::read(out.join("human.json")) {
-        Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(_) => Vec::new(),
-    };
-    if !human.is_empty() {
-        summary.sources.entry(Source::Human).or_default().kept = human.len();
-    }
-    pairs.extend(human);
-    write_json(&out.join("pairs.json"), &pairs)?;
-    write_json(&out.join("summary.json"), &json!(summary))?;
-    show(&summary, pairs.len());
-    let failed = pictures.iter().filter(|line| line.error.is_some()).count();
-    if failed > 0 {
-        eprintln!("medley: {failed} pictures could not be used, see texts-*.jsonl");
-    }
-    Ok(if failed > 0 { SOME_FAILED } else { ALL_GOOD })
-}
-
-/// A picture and a text, as BLIP's lists hold them.
-#[derive(Serialize, Deserialize)]
-struct Pair {
-    image: PathBuf,
-    caption: String,
-}
-
-impl Pair {
-    fn new(image: &Path, caption: &str) -> Self {
-        // Whole, so that the list can be read from anywhere.
-        let image = std::path::absolute(image).unwrap_or_else(|_| image.to_owned());
-        Self { image, caption: caption.to_owned() }
-    }
-}
-
-fn pairs_of(examples: &[CaptionExample]) -> Vec<Pair> {
-    let pairs = |example: &CaptionExample| -> Vec<Pair> {
-        example.captions.iter().map(|caption| Pair::new(&example.image.path(), caption)).collect()
-    };
-    examples.iter().flat_map(pairs).collect()
-}
-
-fn show(summary: &Summary, pairs: usize) {
-    print(&format_args!("{} pictures, {pairs} pairs kept", summary.images));
-    for (source, kind) in &summary.sources {
-        let name = match source {
-            Source::Web => "web",
-            Source::Synthetic => "synthetic",
-            Source::Human => "human",
-        };
-        let share = 100.0 * kind.kept as f64 / (kind.kept + kind.dropped).max(1) as f64;
-        print(&format_args!("{name:<10} kept {:>6} of {:>6}  {share:>5.1} %", kind.kept, kind.kept + kind.dropped));
-        let examples =
-            |texts: &[String], what: &str| texts.iter().for_each(|text| print(&format_args!("  {what}  {text}")));
-        examples(&kind.kept_examples, "kept   ");
-        examples(&kind.dropped_examples, "dropped");
-    }
-}
-
-/// Writes a file beside its name and renames it, so that it is whole or not there.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, serde_json::to_vec_pretty(value)?)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .with_context(|| format!("could not write {}", path.display()))
 }
