@@ -99,8 +99,16 @@ async fn synthesize(captioner: &Pipeline, picture: &[u8], index: usize, config: 
     Ok(written.into_iter().flatten().next().map_or_else(String::new, |caption| caption.text))
 }
 
-/// Keeps the texts that the filter calls a match.
-async fn judge(filter: &Pipeline, picture: &[u8], texts: Vec<(String, Source)>, threshold: f32) -> Result<Vec<Judged>> {
+/// Keeps the texts that the filter calls a match; all must have a word.
+///
+/// # Errors
+/// As [`capfilt`].
+pub async fn judge(
+    filter: &Pipeline,
+    picture: &[u8],
+    texts: Vec<(String, Source)>,
+    threshold: f32,
+) -> Result<Vec<Judged>> {
     if texts.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,12 +11,14 @@
 //! | WebDataset | a `.tar`, a pattern such as `{000000..000123}.tar`, several joined by `::`, or a list of them in a file |
 
 mod braces;
+mod check;
 mod coco;
 mod dialog;
 mod folder;
 mod karpathy;
 mod listing;
 mod nlvr;
+mod noise;
 mod order;
 mod pairs;
 mod picture;
@@ -25,9 +27,11 @@ mod questions;
 mod shard_writer;
 mod shards;
 
+pub use check::{Broken, Check, Findings, Leak, LongText, Placed, RepeatedText, SharedText, SplitCounts};
 pub use dialog::{DialogExample, DialogRound, DialogSet, hold_out_dialogs, read_dialogs};
 pub use listing::Listing;
 pub use nlvr::{StatementExample, StatementSet, hold_out_statements, read_statements};
+pub use noise::{NoisyCaption, NoisyPair, exchange, read_noise};
 pub use order::epoch_order;
 pub use picture::Picture;
 pub use pictures::Shelves;

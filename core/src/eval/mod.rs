@@ -5,6 +5,7 @@
 mod bleu;
 mod cider;
 mod dialog;
+mod filter;
 mod ngram;
 mod nlvr;
 mod ptb;
@@ -15,6 +16,7 @@ mod vqa;
 pub use bleu::Bleu;
 pub use cider::{CiderReward, DocumentFrequency, cider};
 pub use dialog::{DialogScores, RankedRound, dialog_scores, ranks};
+pub use filter::{FilterScores, filter_scores};
 pub use nlvr::{ReasonScores, reason_scores};
 pub use ptb::tokenize;
 pub use recall::{RetrievalScores, retrieval_scores};

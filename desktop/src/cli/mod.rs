@@ -6,6 +6,7 @@ mod capfilt;
 mod caption;
 mod convert;
 mod data;
+mod dataset;
 mod eval;
 mod generate;
 mod inputs;
@@ -55,6 +56,8 @@ enum Command {
     /// Clean noisy captions: write one for each picture, keep of all those that describe it (CapFilt)
     #[command(after_help = capfilt::EXAMPLES)]
     Capfilt(Box<capfilt::Arguments>),
+    /// Check a dataset before training, or make a noisy one
+    Data(dataset::Arguments),
     /// Score a model on a dataset
     Eval(eval::Arguments),
     /// Show what a checkpoint is
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Reason(arguments) => pollster::block_on(reason::run(*arguments)),
         Command::Train(arguments) => pollster::block_on(train::run(arguments)),
         Command::Capfilt(arguments) => pollster::block_on(capfilt::run(*arguments)),
+        Command::Data(arguments) => dataset::run(&arguments),
         Command::Eval(arguments) => pollster::block_on(eval::run(arguments)),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => pollster::block_on(convert::run(arguments)),

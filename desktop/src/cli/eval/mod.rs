@@ -1,5 +1,6 @@
 //! `medley eval`: one file a task, and what they share.
 
+mod capfilt;
 mod caption;
 mod dialog;
 mod nlvr;
@@ -38,6 +39,8 @@ enum Task {
     /// Answers in dialogs about pictures: MRR, recall, mean rank and NDCG of VisDial
     #[command(after_help = dialog::EXAMPLES)]
     Dialog(dialog::Arguments),
+    /// Captions that are right or swapped: how many of each a filter keeps
+    Capfilt(capfilt::Arguments),
 }
 
 /// Scores a model on a dataset and prints the result.
@@ -49,6 +52,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Task::Vqa(arguments) => vqa::run(arguments).await,
         Task::Nlvr(arguments) => nlvr::run(arguments).await,
         Task::Dialog(arguments) => dialog::run(arguments).await,
+        Task::Capfilt(arguments) => capfilt::run(arguments).await,
     }
 }
 

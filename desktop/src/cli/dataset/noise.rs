@@ -1,0 +1,66 @@
+//! `medley data noise`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use medley::data::{exchange, read_captions};
+
+use crate::cli::ALL_GOOD;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  Half of the pictures get the captions of another:
+    medley data noise --data dataset_flickr8k.json --images images --split train --share 0.5 --out web.json
+  What CapFilt makes of it, and how good its filter is:
+    medley capfilt --data web.json --captioner captioner.safetensors --filter matcher.safetensors --out clean
+    medley eval capfilt --data web.json --model matcher.safetensors
+The list says of every caption whether it was \"swapped\".";
+
+/// What to spoil, and how much of it.
+#[derive(Args)]
+pub struct Arguments {
+    /// Captioned pictures in any form that training reads
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Folder the picture names in the data are relative to
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Split to take
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Share of the pictures whose captions are exchanged
+    #[arg(long, default_value_t = 0.5)]
+    share: f64,
+    /// Decides which, and with whom
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The list of pictures and captions that is written
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Writes a list in which some captions are wrong.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    let out = &arguments.out;
+    if out.exists() && !arguments.overwrite {
+        bail!("{} is there already; --overwrite writes over it", out.display());
+    }
+    let mut set = read_captions(&arguments.data, arguments.images.as_deref(), arguments.split.as_deref())?;
+    set.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
+    for example in &mut set.examples {
+        // Whole, so that the list can be read from anywhere.
+        example.image = std::path::absolute(example.image.path()).unwrap_or_else(|_| example.image.path()).into();
+    }
+    let pairs = exchange(&set, arguments.share, arguments.seed)?;
+    let partial = out.with_extension("partial");
+    std::fs::write(&partial, serde_json::to_vec_pretty(&pairs)?)
+        .and_then(|()| std::fs::rename(&partial, out))
+        .with_context(|| format!("could not write {}", out.display()))?;
+    let swapped = pairs.iter().filter(|pair| pair.swapped).count();
+    eprintln!("{} captions of {} pictures, {swapped} of another: {}", pairs.len(), set.examples.len(), out.display());
+    Ok(ALL_GOOD)
+}
