@@ -182,6 +182,10 @@ fn what_cannot_be_scored_or_learned_is_one_line() {
     let hidden = folder.write("hidden.json", &json!([{"images": ["p/0.jpg", "p/1.jpg"], "sentence": "the cat"}]));
     let out_folder = folder.path("run");
     assert_refused(&run(&["train", "nlvr", "--data", &hidden, "--out", &out_folder]), "no labels to learn from");
+    let known = folder
+        .write("known.json", &json!([{"images": ["p/0.jpg", "p/1.jpg"], "sentence": "the cat", "label": "True"}]));
+    let scored_on_hidden = ["train", "nlvr", "--data", &known, "--val-data", &hidden, "--out", &out_folder];
+    assert_refused(&run(&scored_on_hidden), "hidden.json has no labels to score against");
     let nlvr = repository().join("tests/fixtures/tiny_nlvr/nlvr.safetensors").to_str().unwrap().to_owned();
     let reasoner = ["--model".to_owned(), nlvr, model[2].clone(), model[3].clone()];
     let eval = ["eval", "nlvr", "--data", &hidden];

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::listing::read_text;
-use super::order::shuffle_key;
+use super::order::hold_out_by;
 use super::pictures::Shelves;
 use super::{Id, Picture, broken, warning};
 use crate::error::Result;
@@ -149,19 +149,16 @@ pub fn read_dialogs(data: &Path, dense: Option<&Path>, images: Option<&Path>) ->
     Ok(set)
 }
 
-/// Parts a set in two, the second of roughly `fraction` of the dialogs.
+/// Parts a set in two, the second of about `fraction` of the pictures.
 ///
-/// Which ones depends on the pictures' names and the seed alone.
+/// Which ones depends on the pictures' names and the seed alone. Unless `fraction` is 0, each side has a picture at
+/// least where there are two or more.
 pub fn hold_out_dialogs(set: DialogSet, fraction: f64, seed: u64) -> (DialogSet, DialogSet) {
-    let is_held = |example: &DialogExample| (shuffle_key(&example.id, seed) as f64) < fraction * u64::MAX as f64;
-    let (held, kept) = set.examples.into_iter().partition(is_held);
-    let second = DialogSet {
-        questions: set.questions.clone(),
-        answers: set.answers.clone(),
-        examples: held,
-        warnings: Vec::new(),
-    };
-    (DialogSet { questions: set.questions, answers: set.answers, examples: kept, warnings: set.warnings }, second)
+    let DialogSet { questions, answers, examples, warnings } = set;
+    let (kept, held) = hold_out_by(examples, |example| example.id.clone(), fraction, seed);
+    let second =
+        DialogSet { questions: questions.clone(), answers: answers.clone(), examples: held, warnings: Vec::new() };
+    (DialogSet { questions, answers, examples: kept, warnings }, second)
 }
 
 impl DialogSet {

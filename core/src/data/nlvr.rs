@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::listing::read_text;
-use super::order::shuffle_key;
+use super::order::hold_out_by;
 use super::pictures::{Shelves, bare_name};
 use super::{Picture, broken, pairs, warning};
 use crate::error::Result;
@@ -123,13 +123,11 @@ pub fn read_statements(data: &Path, images: Option<&Path>) -> Result<StatementSe
 
 /// Parts a set in two, the second of the statements about roughly `fraction` of the sets of pictures.
 ///
-/// NLVR2 shows every set in several pairs and says several things about it: all of them go to one side. Which
-/// ones depends on the pictures' names and the seed alone.
+/// NLVR2 shows every set in several pairs and says several things about it: all of them go to one side. Which ones
+/// depends on the pictures' names and the seed alone. Unless `fraction` is 0, each side has a set at least where
+/// there are two or more.
 pub fn hold_out_statements(set: StatementSet, fraction: f64, seed: u64) -> (StatementSet, StatementSet) {
-    let is_held = |example: &StatementExample| {
-        (shuffle_key(&pictures_set(&example.images[0]), seed) as f64) < fraction * u64::MAX as f64
-    };
-    let (held, kept) = set.examples.into_iter().partition(is_held);
+    let (kept, held) = hold_out_by(set.examples, |example| pictures_set(&example.images[0]), fraction, seed);
     (StatementSet { examples: kept, warnings: set.warnings }, StatementSet { examples: held, warnings: Vec::new() })
 }
 

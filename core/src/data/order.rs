@@ -1,5 +1,7 @@
 //! Orders that look random and are the same on every machine.
 
+use std::collections::{BTreeSet, HashSet};
+
 /// SplitMix64 (Steele, Lea and Flood 2014): three lines that no library update can change under a resumed run.
 struct SplitMix(u64);
 
@@ -43,4 +45,23 @@ pub(super) fn shuffle_key(name: &str, seed: u64) -> u64 {
     // FNV-1a, then mixed: alone it keeps names that differ in the last letter close together.
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) ^ mix(seed))
+}
+
+/// Parts examples in two, the second of about `fraction` of the groups that share a name.
+///
+/// Which ones depends on the names and the seed alone. Unless `fraction` is 0, each side has a group at least where
+/// there are two or more.
+pub(super) fn hold_out_by<E>(
+    examples: Vec<E>,
+    name: impl Fn(&E) -> String,
+    fraction: f64,
+    seed: u64,
+) -> (Vec<E>, Vec<E>) {
+    let names: BTreeSet<(u64, String)> =
+        examples.iter().map(&name).map(|name| (shuffle_key(&name, seed), name)).collect();
+    let wanted = (names.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
+    let wanted = wanted.max(usize::from(fraction > 0.0)).min(names.len().saturating_sub(1));
+    let held: HashSet<String> = names.into_iter().take(wanted).map(|(_, name)| name).collect();
+    let (held, kept) = examples.into_iter().partition(|example| held.contains(&name(example)));
+    (kept, held)
 }

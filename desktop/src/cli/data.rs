@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use medley::Progress;
 use medley::data::{
     CaptionSet, DialogSet, Listing, QuestionSet, StatementSet, read_dialogs, read_questions, read_statements,
 };
+
+use super::progress::Bar;
 
 /// Share of the pictures that training holds out to score on, where the data has no splits.
 pub const HELD_OUT: f64 = 0.1;
@@ -138,7 +141,12 @@ impl DialogFiles {
 
     /// Dialogs of another file about pictures in the same folder.
     pub fn read_also(&self, data: &Path, dense: Option<&Path>) -> Result<DialogSet> {
-        let set = read_dialogs(data, dense, self.images.as_deref())?;
+        // The training set takes several seconds.
+        let mut bar = Bar::new();
+        let _ = bar.report(Progress::Items { stage: "reading dialogs", done: 0, total: 1 });
+        let set = read_dialogs(data, dense, self.images.as_deref());
+        bar.clear();
+        let set = set?;
         warn(&set.warnings);
         Ok(set)
     }

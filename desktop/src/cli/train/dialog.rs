@@ -56,13 +56,19 @@ impl Arguments {
     /// The training and the validation dialogs, never about the same picture.
     fn read(&self) -> Result<(DialogSet, DialogSet)> {
         let all = self.files.read(None)?;
-        if all.examples.iter().flat_map(|example| &example.rounds).all(|round| round.right.is_none()) {
+        let says_nothing = |set: &DialogSet| {
+            set.examples.iter().flat_map(|example| &example.rounds).all(|round| round.right.is_none())
+        };
+        if says_nothing(&all) {
             bail!("{} has no gt_index to learn from, as the hidden test set has none", self.files.data().display());
         }
         let (train, mut val) = match &self.val_data {
             Some(val) => (all, self.files.read_also(val, self.val_dense.as_deref())?),
             None => hold_out_dialogs(all, HELD_OUT, self.run.seed),
         };
+        if let (Some(val_data), true) = (&self.val_data, says_nothing(&val)) {
+            bail!("{} has no gt_index to score against", val_data.display());
+        }
         self.run.limit(&mut val.examples);
         Ok((train, val))
     }

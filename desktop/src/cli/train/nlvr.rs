@@ -54,6 +54,9 @@ impl Arguments {
             None => hold_out_statements(all, HELD_OUT, self.run.seed),
         };
         val.examples.retain(|example| example.label.is_some());
+        if let (Some(val_data), true) = (&self.val_data, val.examples.is_empty()) {
+            bail!("{} has no labels to score against", val_data.display());
+        }
         self.run.limit(&mut val.examples);
         Ok((train, val))
     }
