@@ -16,10 +16,12 @@ use crate::cli::scores::{dialog_score, rank_all};
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
 Examples:
-  medley eval dialog --data visdial_1.0_val.json --dense visdial_1.0_val_dense_annotations.json --images visdial \\
-    --model run/best.safetensors
+  Ranks, and NDCG from the dense annotations:
+    medley eval dialog --data visdial_1.0_val.json --images visdial --model run/best.safetensors \\
+      --dense visdial_1.0_val_dense_annotations.json
   The hidden test set, for the official evaluation:
-    medley eval dialog --data visdial_1.0_test.json --images visdial --model run/best.safetensors --results ranks.json";
+    medley eval dialog --data visdial_1.0_test.json --images visdial \\
+      --model run/best.safetensors --results ranks.json";
 
 /// What to rank, and with which model.
 #[derive(Args)]

@@ -15,9 +15,11 @@ use crate::cli::scores::{judge_all, judged};
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
 Examples:
-  medley eval nlvr --data dev.json --images nlvr2 --model model_base_nlvr.pth
+  Accuracy and consistency:
+    medley eval nlvr --data dev.json --images nlvr2 --model model_base_nlvr.pth
   The hidden test set, for the official evaluation:
-    medley eval nlvr --data test2.json --images nlvr2 --model run/best.safetensors --results predictions.csv";
+    medley eval nlvr --data test2.json --images nlvr2 --model run/best.safetensors \\
+      --results predictions.csv";
 
 /// What to judge, and with which model.
 #[derive(Args)]

@@ -20,13 +20,15 @@ use crate::cli::scores::{dialog_score, rank_all};
 pub const EXAMPLES: &str = "\
 Examples:
   The built-in model learns to rank answers, from VisDial 1.0:
-    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json --images visdial --lr 1e-4 \\
-      --eval-images 100 --out run
+    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json \\
+      --images visdial --lr 1e-4 --eval-images 100 --out run
   The paper's rate, batch and epochs, from a pre-trained model:
-    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json --images visdial \\
-      --model model_base.pth --skip-training-state --image-size 384 --preset paper-dialog --out run
-  Go on after Ctrl-C or a power cut:
-    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json --images visdial --out run --resume";
+    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json \\
+      --images visdial --model model_base.pth --skip-training-state --image-size 384 \\
+      --preset paper-dialog --out run
+  Go on after Ctrl-C or a power cut, with the same options:
+    medley train dialog --data visdial_1.0_train.json --val-data visdial_1.0_val.json \\
+      --images visdial --lr 1e-4 --eval-images 100 --out run --resume";
 
 /// What to learn from, and how.
 #[derive(Args)]

@@ -22,10 +22,11 @@ Examples:
   The built-in model learns to judge, from NLVR2:
     medley train nlvr --data train.json --val-data dev.json --images nlvr2 --lr 1e-4 --out run
   The recipe of the paper, from a pre-trained model:
-    medley train nlvr --data train.json --val-data dev.json --images nlvr2 --model model_base.pth \\
-      --skip-training-state --preset paper-nlvr --out run
-  Go on after Ctrl-C or a power cut:
-    medley train nlvr --data train.json --val-data dev.json --images nlvr2 --out run --resume";
+    medley train nlvr --data train.json --val-data dev.json --images nlvr2 \\
+      --model model_base.pth --skip-training-state --preset paper-nlvr --out run
+  Go on after Ctrl-C or a power cut, with the same options:
+    medley train nlvr --data train.json --val-data dev.json --images nlvr2 --lr 1e-4 --out run \\
+      --resume";
 
 /// What to learn from, and how.
 #[derive(Args)]
