@@ -101,24 +101,8 @@ pub fn has_splits(data: &Path) -> Result<bool> {
 /// Which ones depends on their names and the seed, not on the order of the file. Unless `fraction` is 0, each side
 /// has at least one photograph of two or more.
 pub fn hold_out(set: CaptionSet, fraction: f64, seed: u64) -> (CaptionSet, CaptionSet) {
-    let total = set.examples.len();
-    let wanted = (total as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
-    let wanted = wanted.max(usize::from(fraction > 0.0)).min(total.saturating_sub(1));
-    let mut keys: Vec<(u64, usize)> = set
-        .examples
-        .iter()
-        .enumerate()
-        .map(|(place, example)| (order::shuffle_key(&example.id, seed), place))
-        .collect();
-    keys.sort_unstable();
-    let mut held = vec![false; total];
-    keys.iter().take(wanted).for_each(|&(_, place)| held[place] = true);
-    let (second, first): (Vec<_>, Vec<_>) = set.examples.into_iter().zip(held).partition(|(_, held)| *held);
-    let side = |examples: Vec<(CaptionExample, bool)>, warnings| CaptionSet {
-        examples: examples.into_iter().map(|(example, _)| example).collect(),
-        warnings,
-    };
-    (side(first, set.warnings), side(second, Vec::new()))
+    let (kept, held) = order::hold_out_by(set.examples, |example| example.id.clone(), fraction, seed);
+    (CaptionSet { examples: kept, warnings: set.warnings }, CaptionSet { examples: held, warnings: Vec::new() })
 }
 
 /// `images missing and left out: 4 (a.jpg, b.jpg, c.jpg, …)`, where there is one at least.

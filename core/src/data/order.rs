@@ -41,7 +41,7 @@ pub fn epoch_order(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
 }
 
 /// A number that a name and a seed always give: names sorted by it are shuffled, and stay so when others join them.
-pub(super) fn shuffle_key(name: &str, seed: u64) -> u64 {
+fn shuffle_key(name: &str, seed: u64) -> u64 {
     // FNV-1a, then mixed: alone it keeps names that differ in the last letter close together.
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) ^ mix(seed))

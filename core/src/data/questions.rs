@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::listing::read_text;
-use super::order::shuffle_key;
+use super::order::hold_out_by;
 use super::pictures::Shelves;
 use super::{Id, Picture, broken, warning};
 use crate::error::Result;
@@ -219,11 +219,10 @@ pub fn holds_questions(data: &Path) -> bool {
 
 /// Parts a set in two, the second of the questions about roughly `fraction` of the pictures.
 ///
-/// Which ones depends on the pictures' names and the seed alone.
+/// Which ones depends on the pictures' names and the seed alone. Unless `fraction` is 0, each side has questions
+/// about a picture at least where there are two or more.
 pub fn hold_out_questions(set: QuestionSet, fraction: f64, seed: u64) -> (QuestionSet, QuestionSet) {
-    let is_held =
-        |example: &QuestionExample| (shuffle_key(&example.image.name(), seed) as f64) < fraction * u64::MAX as f64;
-    let (held, kept) = set.examples.into_iter().partition(is_held);
+    let (kept, held) = hold_out_by(set.examples, |example| example.image.name(), fraction, seed);
     (QuestionSet { examples: kept, warnings: set.warnings }, QuestionSet { examples: held, warnings: Vec::new() })
 }
 
