@@ -12,7 +12,7 @@ use medley::loss::{itc, itm, negative_weights, positives, similarities, soft_tar
 use medley::model::{Model, Pretraining};
 use medley::progress::silent;
 use medley::text::TokenIds;
-use medley::train::{Contrast, ContrastConfig, FeatureQueue, Momentum, Pairs, matching_loss};
+use medley::train::{Contrast, ContrastConfig, FeatureQueue, Momentum, Pairs, Shown, matching_loss};
 use medley_tests::{Reference, device, fixture, largest_difference, turn, values};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -100,7 +100,12 @@ fn matching(device_name: &str) {
     // Rows without their padding.
     let length = |row: usize| mask[row * texts[0].len()..][..texts[0].len()].iter().sum::<i64>() as usize;
     let texts: Vec<Vec<u32>> = texts.iter().enumerate().map(|(row, ids)| ids[..length(row)].to_vec()).collect();
-    let pairs = Pairs { image_embeds: model.vision().forward(pixels.clone()), pixels, texts: &texts, ids: &own_ids(4) };
+    let pairs = Pairs {
+        image_embeds: model.vision().forward(pixels.clone()),
+        shown: Shown::Pixels(pixels),
+        texts: &texts,
+        ids: &own_ids(4),
+    };
     let drawn = |name: &str| reference.int(name).1.iter().map(|index| *index as usize).collect::<Vec<_>>();
     let loss = matching_loss(model.comparer(), TOKENS, &pairs, &drawn("neg_image_idx"), &drawn("neg_text_idx"));
     reference.assert_close("loss_itm", loss, LOSS);
@@ -227,7 +232,7 @@ fn a_step_learns_from_twin_and_queue() {
     let texts: Vec<Vec<u32>> = (0..4).map(|row| vec![TOKENS.cls, 10 + row, 20 + row, TOKENS.sep]).collect();
     let pairs = Pairs {
         image_embeds: model.vision().forward(Tensor::from_inner(pixels.clone())),
-        pixels,
+        shown: Shown::Pixels(pixels),
         texts: &texts,
         ids: &own_ids(4),
     };
@@ -265,7 +270,7 @@ fn a_picture_alone_has_no_negatives() {
     let texts = [vec![TOKENS.cls, 10, TOKENS.sep], vec![TOKENS.cls, 11, TOKENS.sep]];
     let pairs = Pairs {
         image_embeds: model.vision().forward(Tensor::from_inner(pixels.clone())),
-        pixels,
+        shown: Shown::Pixels(pixels),
         texts: &texts,
         // Two captions of one picture.
         ids: &[5, 5],
@@ -287,7 +292,7 @@ fn states_that_are_no_numbers_are_a_loss_that_is_none() {
     let pixels = reference().tensor::<4>("pixel_values", &inner).narrow(0, 0, 2) * f32::NAN;
     let texts = [vec![TOKENS.cls, 10, TOKENS.sep], vec![TOKENS.cls, 11, TOKENS.sep]];
     let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone()));
-    let pairs = Pairs { image_embeds, pixels, texts: &texts, ids: &[0, 1] };
+    let pairs = Pairs { image_embeds, shown: Shown::Pixels(pixels), texts: &texts, ids: &[0, 1] };
     let mut draws = StdRng::seed_from_u64(3);
     let losses = pollster::block_on(contrast.losses(model.comparer(), &pairs, 0.4, &mut draws)).unwrap();
     assert!(losses.into_iter().all(|loss| values(loss.inner())[0].is_nan()));

@@ -185,3 +185,36 @@ fn a_model_without_answer_layers_learns_no_answers() {
     let refused = trainer.with_questions(&tokenizer, &questions(&examples));
     assert!(matches!(refused, Err(Error::NoHead { task: "answering", .. })));
 }
+
+/// Two steps over all pictures and questions, without chance but for what is drawn.
+fn losses_with(folder: &Path, freeze: &[&str], feature_memory_mb: usize) -> Vec<f32> {
+    let (examples, tokenizer) = pictures(folder);
+    let pipeline = pipeline(&tokenizer, Some(1)).with_regularization(None, Some(0.0));
+    let config = TrainConfig {
+        epochs: 4,
+        batch_size: 5,
+        learning_rate: 1e-3,
+        warmup_steps: 1,
+        augment: false,
+        freeze: freeze.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        feature_memory_mb,
+        questions_per_step: 3,
+        contrast: ContrastConfig { queue: 3, ..ContrastConfig::default() },
+        ..TrainConfig::default()
+    };
+    let trainer = trainer(&pipeline, &examples, config);
+    finish(&mut trainer.with_questions(&tokenizer, &questions(&examples)).unwrap())
+}
+
+/// Features that are kept have eleven binary digits: half a thousandth of a token at most.
+#[test]
+fn what_is_kept_of_a_frozen_image_encoder_teaches_what_running_it_again_does() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let first_block = ["vision.patch_embed*", "vision.class_token", "vision.position", "vision.blocks.0.*"];
+    for freeze in [&["vision.*"][..], &first_block] {
+        let [again, kept] = [0, 100].map(|memory| losses_with(folder.path(), freeze, memory));
+        let worst = medley_tests::largest_difference(&again, &kept);
+        assert!(worst < 5e-3 && again != kept, "{freeze:?}: {again:?} and {kept:?}");
+    }
+}

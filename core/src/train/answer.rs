@@ -1,7 +1,7 @@
 //! Training on questions: the answer is written from the question's states, every answer that
 //! people gave weighed by how many gave it (BLIP §5.3, `train_vqa.py`, `blip_vqa.py`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -9,6 +9,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::TrainConfig;
+use super::features::{Keeping, Shown};
 use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, token_losses};
 use super::trainer::{Step, Task, Trainer, in_parts};
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::model::{Answerer, Responder};
 use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor, pre_question};
+use crate::progress::Report;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::{Tokenizer, pad};
 use crate::vision::VisionTransformer;
@@ -26,7 +28,8 @@ const MAX_WORDS: usize = 50;
 
 /// A question as tokens.
 struct Asked {
-    image: Picture,
+    /// Its place among the pictures.
+    image: usize,
     /// Its first token `[ENC]`.
     question: Vec<u32>,
     /// Answers, the first token of each `[DEC]`, and the share of people who gave it times the question's weight.
@@ -37,12 +40,15 @@ struct Asked {
 pub(super) struct Questions {
     preprocessor: Preprocessor,
     tokens: TokenIds,
+    /// What is asked about, each picture once.
+    images: Vec<Picture>,
     asked: Vec<Asked>,
 }
 
 /// The task of an answerer: questions alone.
 pub struct AnswerTask {
     questions: Questions,
+    keeping: Keeping,
 }
 
 /// An answerer in training.
@@ -63,7 +69,7 @@ impl AnswerTrainer {
     ) -> Result<Self> {
         let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
         let questions = Questions::new(model.responder(), tokenizer, tokens, preprocessor, examples, &config)?;
-        Self::of(AnswerTask { questions }, model, config)
+        Self::of(AnswerTask { questions, keeping: Keeping::Undecided }, model, config)
     }
 }
 
@@ -78,6 +84,7 @@ impl Questions {
         config: &TrainConfig,
     ) -> Result<Self> {
         let mut asked = Vec::with_capacity(examples.len());
+        let (mut images, mut places) = (Vec::new(), HashMap::new());
         for example in examples {
             let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
             let answers = example.answers.iter().map(|answer| answer.trim()).filter(|answer| !answer.is_empty());
@@ -92,13 +99,17 @@ impl Questions {
                 let ids = tokenizer.encode_between(tokens.decode, answer, config.max_tokens)?;
                 Ok((ids, share * example.weight))
             };
+            let image = *places.entry(&example.image).or_insert_with(|| {
+                images.push(example.image.clone());
+                images.len() - 1
+            });
             asked.push(Asked {
-                image: example.image.clone(),
+                image,
                 question: tokenizer.encode_between(tokens.encode, &question, model.question().max_positions())?,
                 answers: counted.into_iter().map(row).collect::<Result<_>>()?,
             });
         }
-        Ok(Self { preprocessor, tokens, asked })
+        Ok(Self { preprocessor, tokens, images, asked })
     }
 
     /// How many there are.
@@ -106,28 +117,38 @@ impl Questions {
         self.asked.len()
     }
 
+    /// What is asked about, each picture once.
+    pub fn images(&self) -> &[Picture] {
+        &self.images
+    }
+
+    /// The places, among [`images`](Self::images), of what these questions are about.
+    pub fn images_of(&self, places: &[usize]) -> impl Iterator<Item = usize> {
+        places.iter().map(|place| self.asked[*place].image)
+    }
+
     /// The pictures that these questions are about; how each is distorted is drawn.
     pub fn pictures(&self, places: &[usize], draws: &mut StdRng, config: &TrainConfig) -> Vec<WantedPicture> {
         let augment = config.distortion(Augment::default());
-        let mut picture = |place: &usize| {
+        let mut picture = |image: usize| {
             let seed = draws.random();
-            WantedPicture { picture: self.asked[*place].image.clone(), distortion: augment.map(|how| (how, seed)) }
+            WantedPicture { picture: self.images[image].clone(), distortion: augment.map(|how| (how, seed)) }
         };
-        places.iter().map(&mut picture).collect()
+        self.images_of(places).map(&mut picture).collect()
     }
 
     /// The sum over all answers to these questions of what writing each costs, times its share of
-    /// people, `[1]`; `pixels` are of the pictures they are about.
+    /// people, `[1]`; `shown` are the pictures they are about.
     pub fn loss(
         &self,
         vision: &VisionTransformer,
         responder: Responder<'_>,
         places: &[usize],
-        pixels: Tensor<4>,
+        shown: Shown,
         smoothing: f64,
     ) -> Tensor<1> {
         let asked: Vec<&Asked> = places.iter().map(|place| &self.asked[*place]).collect();
-        let image = Context::new(vision.forward(pixels));
+        let image = Context::new(shown.embeds(vision));
         self.written_loss(responder, &image, &asked, smoothing)
     }
 
@@ -166,18 +187,25 @@ impl Task for AnswerTask {
         self.questions.len()
     }
 
+    async fn prepare(&mut self, model: &Answerer, config: &TrainConfig, report: &mut Report<'_>) -> Result<()> {
+        let images: Vec<&Picture> = self.questions.images.iter().collect();
+        let preprocessor = &self.questions.preprocessor;
+        self.keeping.prepare(model.vision(), &images, preprocessor, config, report).await
+    }
+
     fn draw(&self, examples: &[usize], config: &TrainConfig, draws: &mut StdRng) -> ((), Option<Wanted>) {
         let pictures = self.questions.pictures(examples, draws, config);
-        ((), Some(Wanted { pictures, preprocessor: self.questions.preprocessor.clone() }))
+        let wanted = Wanted { pictures, preprocessor: self.questions.preprocessor.clone() };
+        ((), self.keeping.reads_pictures().then_some(wanted))
     }
 
     async fn learn(&mut self, model: &Answerer, step: Step<'_, ()>) -> Result<(f32, GradientsParams)> {
         let Step { examples, config, device, pictures, .. } = step;
-        let pictures = pictures.expect("a step asks for pictures");
         in_parts(model, examples.len(), config.accumulate, |part| {
-            let (places, pixels) = (&examples[part.clone()], pictures.pixels(part, device));
+            let places = &examples[part.clone()];
+            let shown = self.keeping.shown(self.questions.images_of(places), &pictures, part, device);
             let (vision, responder) = (model.vision(), model.responder());
-            let loss = self.questions.loss(vision, responder, places, pixels, config.label_smoothing);
+            let loss = self.questions.loss(vision, responder, places, shown, config.label_smoothing);
             Ok(loss / examples.len() as f64)
         })
         .await

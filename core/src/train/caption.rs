@@ -1,34 +1,33 @@
 //! Language-modelling training of a captioner (BLIP §4.1, `train_caption.py`).
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::TrainConfig;
-use super::features::FeatureCache;
-use super::freeze::first_learning_part;
-use super::pictures::{Ahead, Squares, Wanted, WantedPicture};
+use super::features::Keeping;
+use super::pictures::{Ahead, Wanted, WantedPicture};
 use super::reward::{Reward, Written, advantages, self_critical, written_for_reward};
 use super::rows::{Row, Sample, token_losses, tokenize};
 use super::trainer::{Step, Task, Trainer, parts_of};
-use crate::data::CaptionExample;
-use crate::error::{Error, Result};
+use crate::data::{CaptionExample, Picture};
+use crate::error::Result;
 use crate::generate::generate;
 use crate::model::Captioner;
 use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor};
-use crate::progress::{Progress, Report};
+use crate::progress::Report;
 use crate::readback::read;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::Tokenizer;
 
-/// Photographs encoded at once while features are cached or a loss is measured.
+/// Photographs encoded at once while a loss is measured.
 const READ_BATCH: usize = 32;
 
 /// A captioner in training.
@@ -51,13 +50,6 @@ pub struct Drawn {
     rows: Vec<Vec<Vec<u32>>>,
     /// One for each photograph: how it is distorted, or what is written for it.
     seeds: Vec<u64>,
-}
-
-/// Whether what the first learning part of the image encoder reads is kept.
-enum Keeping {
-    Undecided,
-    Nothing,
-    Features { features: FeatureCache, first_part: usize },
 }
 
 impl CaptionTrainer {
@@ -101,9 +93,12 @@ impl CaptionTrainer {
         let device = self.device.clone().without_autodiff();
         let (mut sum, mut count) = (0.0, 0);
         let (mut batches, mut ahead) = (samples.chunks(READ_BATCH), Ahead::new());
-        let mut next = || batches.next().map(|samples| (samples, Some(self.task.undistorted(samples))));
-        while let Some((samples, pictures)) = ahead.next(&mut next)? {
-            let image_embeds = model.vision().forward(asked_for(&pictures).all(&device));
+        let wanted = |samples: &[Sample]| {
+            Wanted::undistorted(samples.iter().map(|sample| &sample.image), &self.task.preprocessor)
+        };
+        let mut next = || batches.next().map(|samples| (samples, Some(wanted(samples))));
+        while let Some((samples, Some(pictures))) = ahead.next(&mut next)? {
+            let image_embeds = model.vision().forward(pictures.all(&device));
             let most = samples.iter().map(|sample| sample.rows.len()).max().unwrap_or(0);
             // Every image reads as many rows; those it lacks repeat its first and are not counted.
             let rows: Vec<Row> = samples
@@ -137,33 +132,23 @@ impl Task for CaptionTask {
     }
 
     async fn prepare(&mut self, model: &Captioner, config: &TrainConfig, report: &mut Report<'_>) -> Result<()> {
-        if matches!(self.keeping, Keeping::Undecided) {
-            let first_part = first_learning_part(model.vision());
-            let [_, image_token, hidden] = model.vision().position().dims();
-            let fits = FeatureCache::megabytes(self.samples.len(), image_token, hidden) <= config.feature_memory_mb;
-            self.keeping = match first_part > 0 && !config.augment && fits {
-                true => Keeping::Features { features: FeatureCache::default(), first_part },
-                false => Keeping::Nothing,
-            };
-        }
-        self.fill_features(model, report).await
+        let images: Vec<&Picture> = self.samples.iter().map(|sample| &sample.image).collect();
+        self.keeping.prepare(model.vision(), &images, &self.preprocessor, config, report).await
     }
 
     fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
         let rows: Vec<Vec<Vec<u32>>> = images.iter().map(|image| self.draw_rows(*image, config, draws)).collect();
         let seeds: Vec<u64> = images.iter().map(|_| draws.random()).collect();
-        let wanted = match self.keeping {
-            Keeping::Features { .. } => None,
-            Keeping::Undecided | Keeping::Nothing => {
-                let augment = config.distortion(Augment::default());
-                let picture = |(image, seed): (&usize, &u64)| WantedPicture {
-                    picture: self.samples[*image].image.clone(),
-                    distortion: augment.map(|augment| (augment, *seed)),
-                };
-                let pictures = images.iter().zip(&seeds).map(picture).collect();
-                Some(Wanted { pictures, preprocessor: self.preprocessor.clone() })
-            }
+        let augment = config.distortion(Augment::default());
+        let picture = |(image, seed): (&usize, &u64)| WantedPicture {
+            picture: self.samples[*image].image.clone(),
+            distortion: augment.map(|augment| (augment, *seed)),
         };
+        let wanted = || Wanted {
+            pictures: images.iter().zip(&seeds).map(picture).collect(),
+            preprocessor: self.preprocessor.clone(),
+        };
+        let wanted = self.keeping.reads_pictures().then(wanted);
         (Drawn { rows, seeds }, wanted)
     }
 
@@ -175,7 +160,8 @@ impl Task for CaptionTask {
         let mut total = 0.0;
         for part in parts_of(examples.len(), config.accumulate) {
             let images = &examples[part.clone()];
-            let context = Context::new(self.image_embeds(model, images, &pictures, part.clone(), device));
+            let shown = self.keeping.shown(images.iter().copied(), &pictures, part.clone(), device);
+            let context = Context::new(shown.embeds(model.vision()));
             let loss = match &self.reward {
                 Some(reward) => {
                     self.self_critical_loss(model, images, &context, reward, config, seeds[part.start]).await?
@@ -234,68 +220,4 @@ impl CaptionTask {
         order.shuffle(draws);
         order.iter().cycle().take(config.captions_per_image).map(|index| rows[*index].clone()).collect()
     }
-
-    /// What the text reads of a part of the step.
-    fn image_embeds(
-        &self,
-        model: &Captioner,
-        images: &[usize],
-        pictures: &Option<Squares>,
-        part: Range<usize>,
-        device: &Device,
-    ) -> Tensor<3> {
-        if let Keeping::Features { features, first_part } = &self.keeping {
-            let x = features.batch(images, device);
-            // A wholly frozen encoder's output is kept, else what its first learning part reads.
-            return if keeps_output(model, *first_part) { x } else { model.vision().resume(x, *first_part) };
-        }
-        model.vision().forward(asked_for(pictures).pixels(part, device))
-    }
-
-    /// The pictures of these samples as they are.
-    fn undistorted(&self, samples: &[Sample]) -> Wanted {
-        let picture = |sample: &Sample| WantedPicture { picture: sample.image.clone(), distortion: None };
-        Wanted { pictures: samples.iter().map(picture).collect(), preprocessor: self.preprocessor.clone() }
-    }
-
-    /// Encodes all photographs once, as far as the encoder stays as it is.
-    async fn fill_features(&mut self, model: &Captioner, report: &mut Report<'_>) -> Result<()> {
-        let Keeping::Features { features, first_part } = &self.keeping else { return Ok(()) };
-        let (mut done, first_part) = (features.len(), *first_part);
-        let keeps_output = keeps_output(model, first_part);
-        let vision = model.vision().valid();
-        let device = vision.devices().into_iter().next().unwrap_or_else(Device::flex);
-        let (mut begun, mut ahead, total) = (done, Ahead::new(), self.samples.len());
-        while done < total {
-            let next = ahead.next(|| {
-                let samples = &self.samples[begun..(begun + READ_BATCH).min(total)];
-                begun += samples.len();
-                (!samples.is_empty()).then(|| ((), Some(self.undistorted(samples))))
-            })?;
-            let Some((_, pictures)) = next else { break };
-            let pixels = asked_for(&pictures).all(&device);
-            let states = match keeps_output {
-                true => vision.forward(pixels),
-                false => vision.pause(pixels, first_part),
-            };
-            if let Keeping::Features { features, .. } = &mut self.keeping {
-                features.push(states).await?;
-                done = features.len();
-            }
-            if report(Progress::Items { stage: "encoding", done, total }).is_break() {
-                return Err(Error::Cancelled);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The pictures of a step that asked for them.
-fn asked_for(pictures: &Option<Squares>) -> &Squares {
-    pictures.as_ref().expect("a step that keeps no features asks for pictures")
-}
-
-/// Whether the image encoder is frozen to its end.
-fn keeps_output(model: &Captioner, first_part: usize) -> bool {
-    first_part > model.vision().num_layers()
 }

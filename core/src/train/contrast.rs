@@ -5,6 +5,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::features::Shown;
 use super::momentum::Momentum;
 use super::negatives::draw;
 use super::queue::FeatureQueue;
@@ -66,8 +67,8 @@ pub struct Contrast {
 
 /// A batch of pairs: a picture and one text of it each.
 pub struct Pairs<'a> {
-    /// `[batch, channel, height, width]`, without gradients.
-    pub pixels: Tensor<4>,
+    /// What the twin's image encoder is shown of them, without gradients.
+    pub shown: Shown,
     /// The learning encoder's `[batch, image_token, hidden]` of them.
     pub image_embeds: Tensor<3>,
     /// One text a picture, its first token `[CLS]`.
@@ -190,9 +191,9 @@ impl Contrast {
     fn twin_features(&self, pairs: &Pairs<'_>) -> [Tensor<2>; 2] {
         let twin = self.momentum.twin();
         let comparer = twin.comparer();
-        let pixels = pairs.pixels.clone();
-        let texts = pad(pairs.texts, self.tokens.pad, &pixels.device());
-        [comparer.image_feature(twin.vision().forward(pixels)), comparer.text_feature(texts.ids, texts.hidden)]
+        let image_embeds = pairs.shown.clone().embeds(twin.vision());
+        let texts = pad(pairs.texts, self.tokens.pad, &image_embeds.device());
+        [comparer.image_feature(image_embeds), comparer.text_feature(texts.ids, texts.hidden)]
     }
 }
 

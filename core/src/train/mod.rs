@@ -26,6 +26,7 @@ pub use caption::{CaptionTask, CaptionTrainer};
 pub use config::{TrainConfig, TrainSizes};
 pub use contrast::{Contrast, ContrastConfig, Pairs, matching_loss};
 pub use dialog::{DialogTask, DialogTrainer};
+pub use features::Shown;
 pub use momentum::Momentum;
 pub use pairs::{LearnsPairs, PairTask, PairTrainer};
 pub use pictures::{Squares, Wanted, WantedPicture};

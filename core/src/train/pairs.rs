@@ -11,11 +11,13 @@ use rand::seq::index::sample;
 use super::TrainConfig;
 use super::answer::Questions;
 use super::contrast::{Contrast, Pairs};
+use super::features::{Keeping, Shown};
+use super::freeze::first_learning_part;
 use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, Sample, token_losses, tokenize};
 use super::trainer::{Step, Task, Trainer};
 use crate::checkpoint::{NamedTensor, Weights};
-use crate::data::{CaptionExample, QuestionExample};
+use crate::data::{CaptionExample, Picture, QuestionExample};
 use crate::error::{Error, Result};
 use crate::model::{Comparer, Matcher, Pretraining, Responder, Writer};
 use crate::nn::BlockRuns;
@@ -111,6 +113,7 @@ pub struct PairTask<M> {
     embed: usize,
     samples: Vec<Sample>,
     questions: Option<Questions>,
+    keeping: Keeping,
     /// Begun with the first step, when the model is known, or where a saved run ended.
     contrast: Option<Contrast>,
     model: std::marker::PhantomData<M>,
@@ -149,6 +152,7 @@ impl<M: LearnsPairs> PairTrainer<M> {
             embed: model.comparer().embed_size(),
             samples: tokenize(examples, tokenizer, tokens, &config)?,
             questions: None,
+            keeping: Keeping::Undecided,
             contrast: None,
             model: std::marker::PhantomData,
         };
@@ -192,11 +196,13 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         2
     }
 
-    async fn prepare(&mut self, model: &M, config: &TrainConfig, _: &mut Report<'_>) -> Result<()> {
+    async fn prepare(&mut self, model: &M, config: &TrainConfig, report: &mut Report<'_>) -> Result<()> {
         if self.contrast.is_none() {
             self.contrast = Some(self.begin(model, config));
         }
-        Ok(())
+        let own = self.samples.iter().map(|sample| &sample.image);
+        let images: Vec<&Picture> = own.chain(self.questions.iter().flat_map(Questions::images)).collect();
+        self.keeping.prepare(model.vision(), &images, &self.preprocessor, config, report).await
     }
 
     fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
@@ -212,16 +218,23 @@ impl<M: LearnsPairs> Task for PairTask<M> {
             questions = sample(draws, asked.len(), config.questions_per_step.clamp(1, asked.len())).into_vec();
             pictures.extend(asked.pictures(&questions, draws, config));
         }
-        (Drawn { texts, questions }, Some(Wanted { pictures, preprocessor: self.preprocessor.clone() }))
+        let wanted = Wanted { pictures, preprocessor: self.preprocessor.clone() };
+        (Drawn { texts, questions }, self.keeping.reads_pictures().then_some(wanted))
     }
 
     async fn learn(&mut self, model: &M, step: Step<'_, Drawn>) -> Result<(f32, GradientsParams)> {
         let Step { examples, config, drawn: Drawn { texts, questions: asked }, pictures, mut draws, .. } = step;
-        let pictures = pictures.expect("a step asks for pictures");
-        let pixels = pictures.pixels(0..examples.len(), &step.device.clone().without_autodiff());
-        let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone())); // [batch, image_token, hidden]
+        let (vision, batch) = (model.vision(), examples.len());
+        let still = step.device.clone().without_autodiff();
+        let mut shown = self.keeping.shown(examples.iter().copied(), &pictures, 0..batch, &still);
+        let image_embeds = shown.clone().learning().embeds(vision); // [batch, image_token, hidden]
+        let first_part = first_learning_part(vision);
+        if first_part > vision.num_layers() {
+            // Nothing of the encoder learns: the twin's is the same and need not run.
+            shown = Shown::Kept { states: image_embeds.clone().inner(), part: first_part };
+        }
         let ids: Vec<i64> = examples.iter().map(|image| self.samples[*image].example as i64).collect();
-        let pairs = Pairs { pixels, image_embeds: image_embeds.clone(), texts: &texts, ids: &ids };
+        let pairs = Pairs { shown, image_embeds: image_embeds.clone(), texts: &texts, ids: &ids };
 
         let alpha = config.contrast.alpha_at(step.index, step.sizes.steps_per_epoch);
         let contrast = self.contrast.as_mut().expect("a run is prepared before its first step");
@@ -232,8 +245,9 @@ impl<M: LearnsPairs> Task for PairTask<M> {
             loss = loss + self.written_loss(writer, &texts, &Context::new(image_embeds), config);
         }
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
-            let pixels = pictures.pixels(examples.len()..examples.len() + asked.len(), step.device);
-            let answered = questions.loss(model.vision(), responder, &asked, pixels, config.label_smoothing);
+            let images = questions.images_of(&asked).map(|image| self.samples.len() + image);
+            let shown = self.keeping.shown(images, &pictures, batch..batch + asked.len(), step.device);
+            let answered = questions.loss(vision, responder, &asked, shown, config.label_smoothing);
             loss = loss + answered / asked.len() as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);

@@ -41,6 +41,12 @@ pub struct WantedPicture {
 }
 
 impl Wanted {
+    /// Pictures as they are.
+    pub fn undistorted<'a>(pictures: impl Iterator<Item = &'a Picture>, preprocessor: &Preprocessor) -> Self {
+        let pictures = pictures.map(|picture| WantedPicture { picture: picture.clone(), distortion: None });
+        Self { pictures: pictures.collect(), preprocessor: preprocessor.clone() }
+    }
+
     /// What they take while they wait, in bytes.
     fn bytes(&self) -> usize {
         self.pictures.len() * 3 * self.preprocessor.image_size_px.pow(2)

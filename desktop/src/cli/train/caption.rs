@@ -10,7 +10,7 @@ use medley::tokenizer::Tokenizer;
 use medley::train::{CaptionTask, CaptionTrainer, Reward, TrainConfig};
 use serde_json::{Map, json};
 
-use super::options::{CaptionData, RunArguments};
+use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer};
 use super::start::{Start, start};
 use crate::cli::progress::Bar;
@@ -45,9 +45,8 @@ pub struct Arguments {
     /// Learn from the CIDEr of captions the model writes itself; for a model that captions already
     #[arg(long, conflicts_with = "new")]
     self_critical: bool,
-    /// Memory for what frozen first layers of the image encoder make of the pictures; 0 for none
-    #[arg(long, default_value_t = TrainConfig::default().feature_memory_mb, value_name = "MB")]
-    feature_memory: usize,
+    #[command(flatten)]
+    features: FeatureArguments,
     /// Text every caption begins with, not learned; the model's own if not given
     #[arg(long)]
     prompt: Option<String>,
@@ -68,7 +67,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         accumulate: arguments.accumulate,
         captions_per_image: arguments.captions_per_image,
         self_critical: arguments.self_critical,
-        feature_memory_mb: arguments.feature_memory,
+        feature_memory_mb: arguments.features.feature_memory,
         prompt: pipeline.inputs().prompt.clone(),
         ..arguments.run.config()
     };

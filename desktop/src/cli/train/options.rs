@@ -37,6 +37,14 @@ pub struct QuestionData {
     val_annotations: Option<PathBuf>,
 }
 
+/// What an image encoder that does not learn need not do twice.
+#[derive(Args)]
+pub struct FeatureArguments {
+    /// With --no-augment, memory for what frozen first layers of the image encoder make of the pictures; 0 for none
+    #[arg(long, default_value_t = TrainConfig::default().feature_memory_mb, value_name = "MB")]
+    pub feature_memory: usize,
+}
+
 /// Model and how to learn.
 #[derive(Args)]
 pub struct RunArguments {

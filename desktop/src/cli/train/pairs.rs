@@ -9,7 +9,7 @@ use medley::text::Sharing;
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 
 use super::caption::texts;
-use super::options::{CaptionData, RunArguments};
+use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, describe, start};
 use crate::cli::progress::Bar;
@@ -31,6 +31,8 @@ pub struct Arguments {
     data: CaptionData,
     #[command(flatten)]
     pub run: RunArguments,
+    #[command(flatten)]
+    features: FeatureArguments,
     /// Features of earlier batches that a batch is compared with; fewer pictures than that, and they repeat [default: 4096]
     #[arg(long)]
     queue: Option<usize>,
@@ -60,7 +62,7 @@ impl Arguments {
             alpha: self.alpha.unwrap_or(recipe.alpha),
             ..contrast
         };
-        TrainConfig { contrast, ..config }
+        TrainConfig { contrast, feature_memory_mb: self.features.feature_memory, ..config }
     }
 }
 

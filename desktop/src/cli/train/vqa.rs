@@ -8,7 +8,7 @@ use medley::model::Answerer;
 use medley::train::{AnswerTask, AnswerTrainer, TrainConfig};
 use medley::{AnswerOptions, Pipeline};
 
-use super::options::{QuestionData, RunArguments};
+use super::options::{FeatureArguments, QuestionData, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
 use crate::cli::progress::Bar;
@@ -30,6 +30,8 @@ pub struct Arguments {
     data: QuestionData,
     #[command(flatten)]
     run: RunArguments,
+    #[command(flatten)]
+    features: FeatureArguments,
     /// Parts a step is computed in: less memory, the same result
     #[arg(long, default_value_t = 1)]
     accumulate: usize,
@@ -44,7 +46,11 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     });
     let Start { device, mut pipeline, model } = start::<Answerer>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    let config = TrainConfig { accumulate: arguments.accumulate, ..arguments.run.config() };
+    let config = TrainConfig {
+        accumulate: arguments.accumulate,
+        feature_memory_mb: arguments.features.feature_memory,
+        ..arguments.run.config()
+    };
     let trainer = AnswerTrainer::new(
         model,
         pipeline.tokenizer(),
