@@ -260,6 +260,15 @@ fn answers_are_scored_and_written_down() {
 }
 
 #[test]
+fn a_recipe_of_another_task_is_refused_and_those_of_this_one_are_named() {
+    let output = run(&["train", "caption", "--data", "x", "--out", "y", "--preset", "paper-vqa"]);
+    assert_eq!(code(&output), 1);
+    let said = err(&output);
+    assert!(said.contains("mine, paper-caption, paper-caption-large") && !said.contains("nlvr"), "{said}");
+    assert!(!Path::new("y").exists());
+}
+
+#[test]
 fn training_saves_scores_and_goes_on_where_it_stopped() {
     let folder = TempDir::new().unwrap();
     let pictures = captioned(&folder);

@@ -39,10 +39,14 @@ fn turn() -> MutexGuard<'static, ()> {
 
 /// A small model that drops whatever can be dropped.
 fn model(kind: Kind, vocab_size: usize, device: &Device) -> Model {
+    made(kind, vocab_size, 0.2, device)
+}
+
+fn made(kind: Kind, vocab_size: usize, dropout: f64, device: &Device) -> Model {
     let text = TextConfig::new().with_vocab_size(vocab_size).with_hidden_size(32).with_num_layers(2);
     let text = text.with_num_heads(2).with_feed_forward_size(64).with_max_positions(64);
-    let text = text.with_dropout(0.2).with_attention_dropout(0.2);
-    let vision = VisionConfig::new(32, 8, 32, 3, 2, 64).with_drop_path(0.4);
+    let text = text.with_dropout(dropout).with_attention_dropout(dropout);
+    let vision = VisionConfig::new(32, 8, 32, 3, 2, 64).with_drop_path(2.0 * dropout);
     device.seed(1);
     Model::init(&BlipConfig::new(kind, vision, text).with_embed_size(16), device)
 }
@@ -307,4 +311,23 @@ fn answers_are_learned_as_by_blocks_that_kept_everything() {
         losses(AnswerTrainer::new(model, &tokenizer, ids, preprocessor(), &questions, config).unwrap())
     };
     assert_close(&run(false), &run(true));
+}
+
+/// Pictures are compared with the whole batch, whatever parts it is read in (GradCache).
+#[test]
+fn pairs_in_parts_are_pairs_in_one() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let (examples, tokenizer) = lesson(folder.path());
+    let run = |accumulate| {
+        let Model::Pretraining(model) = made(Kind::Pretraining, tokenizer.vocab_size(), 0.0, &device("cpu")) else {
+            panic!("not a pre-training model")
+        };
+        let config = TrainConfig { accumulate, augment: false, ..config(false) };
+        losses(PairTrainer::new(model, &tokenizer, tokenizer.ids(), preprocessor(), &examples, config).unwrap())
+    };
+    let whole = run(1);
+    for parts in [2, 3, 4] {
+        assert_close(&whole, &run(parts));
+    }
 }

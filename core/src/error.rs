@@ -64,6 +64,9 @@ pub enum Error {
         /// What the backend said.
         reason: String,
     },
+    /// The device has no memory left for what it was asked to do.
+    #[error("the device is out of memory")]
+    OutOfMemory,
     /// A file that should be a checkpoint is none, or is damaged.
     #[error("{} is not a usable checkpoint: {reason}", path.display())]
     Checkpoint {

@@ -7,12 +7,22 @@ use crate::error::{Error, Result};
 /// The numbers of a tensor, row after row.
 ///
 /// # Errors
-/// [`Error::Device`] where the device was lost or ran out of memory.
+/// [`Error::OutOfMemory`], and [`Error::Device`] where the device was lost.
 pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let data = tensor.into_data_async().await.map_err(failed)?;
     data.convert::<f32>().try_to_vec().map_err(failed)
 }
 
 fn failed(error: impl std::fmt::Debug) -> Error {
-    Error::Device { reason: format!("{error:?}") }
+    let reason = format!("{error:?}");
+    if speaks_of_memory(&reason) { Error::OutOfMemory } else { Error::Device { reason } }
+}
+
+/// Whether a backend says that its memory is full, or a buffer more than it gives at once, in
+/// whichever of its words.
+pub(crate) fn speaks_of_memory(reason: &str) -> bool {
+    const WORDS: [&str; 5] =
+        ["out of memory", "out-of-memory", "out of device memory", "outofmemory", "can't allocate buffer"];
+    let reason = reason.to_lowercase();
+    WORDS.iter().any(|words| reason.contains(words))
 }

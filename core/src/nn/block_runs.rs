@@ -1,7 +1,7 @@
 //! How the blocks of a tower run while it learns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -19,14 +19,14 @@ pub struct BlockRuns(Option<Arc<State>>);
 
 #[derive(Debug)]
 struct State {
-    recomputes: bool,
+    recomputes: AtomicBool,
     next: AtomicU64,
 }
 
 impl BlockRuns {
     /// For the towers of one model.
     pub fn new(recomputes: bool) -> Self {
-        Self(Some(Arc::new(State { recomputes, next: AtomicU64::new(0) })))
+        Self(Some(Arc::new(State { recomputes: recomputes.into(), next: AtomicU64::new(0) })))
     }
 
     /// Begins a step, whose chance depends on `seed` alone.
@@ -38,7 +38,14 @@ impl BlockRuns {
 
     /// Whether blocks run again in the backward pass.
     pub fn recomputes(&self) -> bool {
-        self.0.as_ref().is_some_and(|state| state.recomputes)
+        self.0.as_ref().is_some_and(|state| state.recomputes.load(Ordering::Relaxed))
+    }
+
+    /// Lets blocks run again from here on.
+    pub fn recompute(&self) {
+        if let Some(state) = &self.0 {
+            state.recomputes.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Begins the chance of what stands outside of blocks.
@@ -68,6 +75,29 @@ impl BlockRuns {
             }
             None => run(block, inputs),
         }
+    }
+
+    /// Runs a tower on a part of a batch, and again in the backward pass whatever its blocks do:
+    /// no more than one part's inner results are in memory. Both runs draw from `seed` on.
+    pub fn run_part<M, F, const N: usize, const D: usize, const E: usize>(
+        &self,
+        tower: &M,
+        inputs: [Tensor<D>; N],
+        seed: u64,
+        run: F,
+    ) -> Tensor<E>
+    where
+        M: Module + 'static,
+        F: Fn(&M, [Tensor<D>; N]) -> Tensor<E> + Send + 'static,
+    {
+        if !inputs[0].device().is_autodiff() {
+            return run(tower, inputs);
+        }
+        let runs = self.clone();
+        recompute(tower, inputs, seed, move |tower, inputs| {
+            runs.begin(seed);
+            run(tower, inputs)
+        })
     }
 
     /// A seed that no other block of the step has; none where nothing learns.

@@ -203,7 +203,7 @@ impl Task for AnswerTask {
         let Step { examples, config, device, pictures, .. } = step;
         in_parts(model, examples.len(), config.accumulate, |part| {
             let places = &examples[part.clone()];
-            let shown = self.keeping.shown(self.questions.images_of(places), &pictures, part, device);
+            let shown = self.keeping.shown(self.questions.images_of(places), pictures, part, device);
             let (vision, responder) = (model.vision(), model.responder());
             let loss = self.questions.loss(vision, responder, places, shown, config.label_smoothing);
             Ok(loss / examples.len() as f64)

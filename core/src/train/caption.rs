@@ -160,7 +160,7 @@ impl Task for CaptionTask {
         let mut total = 0.0;
         for part in parts_of(examples.len(), config.accumulate) {
             let images = &examples[part.clone()];
-            let shown = self.keeping.shown(images.iter().copied(), &pictures, part.clone(), device);
+            let shown = self.keeping.shown(images.iter().copied(), pictures, part.clone(), device);
             let context = Context::new(shown.embeds(model.vision()));
             let loss = match &self.reward {
                 Some(reward) => {

@@ -176,15 +176,11 @@ impl TrainConfig {
     /// What [`check`](Self::check) cannot know: that pictures are compared with each other.
     ///
     /// # Errors
-    /// [`Error::Option`] for a batch of one or in parts, and shares that are none.
+    /// [`Error::Option`] for a batch of one, and shares that are none.
     pub(super) fn check_pairs(&self) -> Result<()> {
         if self.batch_size < 2 {
             let reason = "must be at least 2: pictures are compared with each other".into();
             return Err(Error::Option { option: "batch size", reason });
-        }
-        if self.accumulate > 1 {
-            let reason = "must be 1 here: the pictures of a step are compared with each other, not part by part".into();
-            return Err(Error::Option { option: "accumulation", reason });
         }
         if !(0.0..=1.0).contains(&self.contrast.alpha) || !(0.0..=1.0).contains(&self.contrast.momentum) {
             let reason = "must be at least 0 and at most 1".into();
@@ -205,7 +201,9 @@ impl TrainConfig {
         let (Some(mine), Some(theirs)) = (fields(self), fields(other)) else {
             return Vec::new();
         };
-        let changed = mine.iter().filter(|(name, value)| theirs.get(*name) != Some(value));
+        // Parts change how a step is computed, not what it is: a smaller card may go on with more.
+        let compared = mine.iter().filter(|(name, _)| *name != "accumulate");
+        let changed = compared.filter(|(name, value)| theirs.get(*name) != Some(value));
         changed
             .map(|(name, value)| {
                 format!("{name}: {value} was {}", theirs.get(name).unwrap_or(&serde_json::Value::Null))

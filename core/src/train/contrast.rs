@@ -58,11 +58,14 @@ impl ContrastConfig {
 }
 
 /// The twin and the queue of a run.
+#[derive(Clone)]
 pub struct Contrast {
     config: ContrastConfig,
     momentum: Momentum<Matcher>,
     queue: FeatureQueue,
     tokens: TokenIds,
+    /// Pictures the twin reads at a time.
+    part: usize,
 }
 
 /// A batch of pairs: a picture and one text of it each.
@@ -81,7 +84,7 @@ impl Contrast {
     /// Begins with a twin like the model, and an empty queue.
     pub fn new(config: ContrastConfig, twin: Matcher, embed: usize, tokens: TokenIds, device: &Device) -> Self {
         let queue = FeatureQueue::new(config.queue, embed, device);
-        Self { momentum: Momentum::new(twin, config.momentum), queue, config, tokens }
+        Self { momentum: Momentum::new(twin, config.momentum), queue, config, tokens, part: usize::MAX }
     }
 
     /// What a saved run must hold of twin and queue.
@@ -182,6 +185,11 @@ impl Contrast {
         Ok([itc, matching_loss(model, self.tokens, pairs, &images, &texts)])
     }
 
+    /// How many pictures the twin reads at a time; all, if never said.
+    pub fn read_in_parts(&mut self, part: usize) {
+        self.part = part;
+    }
+
     /// Lets the twin follow the learning model by one step.
     pub fn follow(&mut self, model: &impl burn::module::Module) {
         self.momentum.follow(model);
@@ -191,7 +199,7 @@ impl Contrast {
     fn twin_features(&self, pairs: &Pairs<'_>) -> [Tensor<2>; 2] {
         let twin = self.momentum.twin();
         let comparer = twin.comparer();
-        let image_embeds = pairs.shown.clone().embeds(twin.vision());
+        let image_embeds = pairs.shown.clone().embeds_in_parts(twin.vision(), self.part, || 0);
         let texts = pad(pairs.texts, self.tokens.pad, &image_embeds.device());
         [comparer.image_feature(image_embeds), comparer.text_feature(texts.ids, texts.hidden)]
     }

@@ -125,7 +125,7 @@ impl Task for DialogTask {
 
     async fn learn(&mut self, model: &Dialog, step: Step<'_, Vec<Vec<Vec<u32>>>>) -> Result<(f32, GradientsParams)> {
         let Step { examples, config, device, drawn: rows, pictures, .. } = step;
-        let pictures = pictures.expect("a step asks for pictures");
+        let pictures = pictures.as_ref().expect("a step asks for pictures");
         in_parts(model, examples.len(), config.accumulate, |part| {
             let pixels = pictures.pixels(part.clone(), device);
             // Every dialog has as many rows, so a part weighs what its dialogs are of all.

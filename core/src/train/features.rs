@@ -44,6 +44,15 @@ impl Shown {
         }
     }
 
+    /// As [`embeds`](Self::embeds), some pictures at a time; see
+    /// [`VisionTransformer::forward_in_parts`].
+    pub fn embeds_in_parts(self, vision: &VisionTransformer, part: usize, seed: impl FnMut() -> u64) -> Tensor<3> {
+        match self {
+            Self::Pixels(pixels) => vision.forward_in_parts(pixels, part, seed),
+            kept => kept.embeds(vision),
+        }
+    }
+
     /// The same, given without gradients, for an encoder that learns.
     pub fn learning(self) -> Self {
         match self {

@@ -8,6 +8,7 @@ use burn::module::Module;
 use crate::nn::{each_weight, replace_weights};
 
 /// A twin of type `M`, without gradients; its parameters have the paths of the learning model's.
+#[derive(Clone)]
 pub struct Momentum<M> {
     twin: M,
     decay: f64,

@@ -144,8 +144,10 @@ impl<M: LearnsPairs> PairTrainer<M> {
         config: TrainConfig,
     ) -> Result<Self> {
         // Without a prompt: what is written is what is read (`pretrain_dataset.py`).
-        let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        let mut config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
         config.check_pairs()?;
+        // Pictures are read in parts, texts together: these save their memory by running again.
+        config.recompute |= config.accumulate > 1;
         let task = PairTask {
             preprocessor,
             tokens,
@@ -226,32 +228,39 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         let Step { examples, config, drawn: Drawn { texts, questions: asked }, pictures, mut draws, .. } = step;
         let (vision, batch) = (model.vision(), examples.len());
         let still = step.device.clone().without_autodiff();
-        let mut shown = self.keeping.shown(examples.iter().copied(), &pictures, 0..batch, &still);
-        let image_embeds = shown.clone().learning().embeds(vision); // [batch, image_token, hidden]
+        let mut shown = self.keeping.shown(examples.iter().copied(), pictures, 0..batch, &still);
+        let part = batch.div_ceil(config.accumulate);
+        // Beside the step's own draws, so that negatives do not depend on the parts.
+        let mut chance = draws.clone();
+        let image_embeds = shown.clone().learning().embeds_in_parts(vision, part, || chance.random()); // [batch, image_token, hidden]
         let first_part = first_learning_part(vision);
         if first_part > vision.num_layers() {
             // Nothing of the encoder learns: the twin's is the same and need not run.
             shown = Shown::Kept { states: image_embeds.clone().inner(), part: first_part };
         }
         let ids: Vec<i64> = examples.iter().map(|image| self.samples[*image].example as i64).collect();
-        let pairs = Pairs { shown, image_embeds: image_embeds.clone(), texts: &texts, ids: &ids };
+        let pairs = Pairs { shown, image_embeds: image_embeds.clone(), texts, ids: &ids };
 
         let alpha = config.contrast.alpha_at(step.index, step.sizes.steps_per_epoch);
-        let contrast = self.contrast.as_mut().expect("a run is prepared before its first step");
+        // Kept once the step is whole: one that found no memory is taken again.
+        let mut contrast = self.contrast.clone().expect("a run is prepared before its first step");
+        contrast.read_in_parts(part);
         contrast.follow(model);
         let [itc, itm] = contrast.losses(model.comparer(), &pairs, alpha, &mut draws).await?;
         let mut loss = itc + itm;
         if let Some(writer) = model.writer() {
-            loss = loss + self.written_loss(writer, &texts, &Context::new(image_embeds), config);
+            loss = loss + self.written_loss(writer, texts, &Context::new(image_embeds), config);
         }
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
-            let images = questions.images_of(&asked).map(|image| self.samples.len() + image);
-            let shown = self.keeping.shown(images, &pictures, batch..batch + asked.len(), step.device);
-            let answered = questions.loss(vision, responder, &asked, shown, config.label_smoothing);
+            let images = questions.images_of(asked).map(|image| self.samples.len() + image);
+            let shown = self.keeping.shown(images, pictures, batch..batch + asked.len(), step.device);
+            let answered = questions.loss(vision, responder, asked, shown, config.label_smoothing);
             loss = loss + answered / asked.len() as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        Ok((read(loss.inner()).await?[0], grads))
+        let loss = read(loss.inner()).await?[0];
+        self.contrast = Some(contrast);
+        Ok((loss, grads))
     }
 
     fn state(&self) -> Vec<NamedTensor> {

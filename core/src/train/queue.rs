@@ -8,6 +8,7 @@ use crate::model::unit_length;
 const EMPTY: i64 = -100;
 
 /// The last features of the momentum twin, the oldest overwritten first.
+#[derive(Clone)]
 pub struct FeatureQueue {
     /// `[queue, embed]`
     image: Tensor<2>,

@@ -95,7 +95,7 @@ impl Task for ReasonTask {
 
     async fn learn(&mut self, model: &Reasoner, step: Step<'_, Vec<bool>>) -> Result<(f32, GradientsParams)> {
         let Step { examples, config, device, drawn: swapped, pictures, .. } = step;
-        let pictures = pictures.expect("a step asks for pictures");
+        let pictures = pictures.as_ref().expect("a step asks for pictures");
         let whole = examples.len();
         in_parts(model, whole, config.accumulate, |part| {
             let [left, right] = [part.clone(), whole + part.start..whole + part.end];

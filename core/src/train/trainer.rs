@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::path::Path;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::freeze::freeze;
+use super::memory::caught;
 use super::optimizer::Optimizer;
 use super::pictures::{Ahead, Squares, Wanted};
 use super::state::{self, Run};
@@ -82,9 +83,9 @@ pub struct Step<'a, D> {
     /// The places of its examples.
     pub examples: &'a [usize],
     /// What it drew.
-    pub drawn: D,
+    pub drawn: &'a D,
     /// The pictures it asked for.
-    pub pictures: Option<Squares>,
+    pub pictures: &'a Option<Squares>,
     /// Chance that depends on the step alone, so that a resumed run draws the same.
     pub draws: StdRng,
     /// The run's settings.
@@ -159,12 +160,17 @@ impl<T: Task> Trainer<T> {
     /// Prepares a run on the model's device.
     ///
     /// # Errors
-    /// [`Error::Option`] for settings that make no sense, [`Error::TooFewExamples`].
+    /// [`Error::Option`] for settings that make no sense, [`Error::TooFewExamples`], and
+    /// [`Error::Config`] for weights of 16 bits.
     pub fn of(task: T, model: T::Model, config: TrainConfig) -> Result<Self> {
         config.check()?;
         let num_examples = task.num_examples();
         if num_examples < task.least_examples() {
             return Err(Error::TooFewExamples { found: num_examples, least: task.least_examples() });
+        }
+        if has_half_precision(&model) {
+            let reason = "weights of 16 bits cannot learn: gradients need 32".to_owned();
+            return Err(Error::Config { reason });
         }
         let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
         let runs = BlockRuns::new(config.recompute);
@@ -257,7 +263,7 @@ impl<T: Task> Trainer<T> {
             let Some((begun, pictures)) = next else { break };
             let (step, images) = (self.run.step, begun.examples.len());
             let rate = learning_rate(&self.config, step, self.sizes.total_steps);
-            let loss = self.train_step(begun, pictures, rate).await?;
+            let loss = self.train_step(&begun, &pictures, rate, report).await?;
             if !loss.is_finite() {
                 return Err(Error::LossNotFinite { step });
             }
@@ -288,19 +294,64 @@ impl<T: Task> Trainer<T> {
         (Begun { examples, drawn, draws, seed }, wanted)
     }
 
-    async fn train_step(&mut self, begun: Begun<'_, T::Drawn>, pictures: Option<Squares>, rate: f64) -> Result<f32> {
+    async fn train_step(
+        &mut self,
+        begun: &Begun<'_, T::Drawn>,
+        pictures: &Option<Squares>,
+        rate: f64,
+        report: &mut Report<'_>,
+    ) -> Result<f32> {
         let Begun { examples, drawn, draws, seed } = begun;
         // Dropout depends on the step alone, so that a resumed run drops the same.
-        self.device.seed(seed);
-        self.runs.begin(seed);
-        let (config, sizes, device) = (&self.config, self.sizes, &self.device);
-        let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device };
-        let model = self.model.as_ref().expect("a trainer has its model");
-        let (loss, grads) = self.task.learn(model, step).await?;
+        let (loss, grads) = loop {
+            self.device.seed(*seed);
+            self.runs.begin(*seed);
+            let (config, sizes, device, draws) = (&self.config, self.sizes, &self.device, draws.clone());
+            let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device };
+            let model = self.model.as_ref().expect("a trainer has its model");
+            match caught(self.task.learn(model, step)).await {
+                Err(Error::OutOfMemory) => {
+                    let said = self.take_less(examples.len()).ok_or(Error::OutOfMemory)?;
+                    self.device.memory_cleanup();
+                    if report(Progress::Warning(said)).is_break() {
+                        return Err(Error::Cancelled);
+                    }
+                }
+                learned => break learned?,
+            }
+        };
         if loss.is_finite() {
             // Taken, not copied: an old weight goes when the new one is there.
             self.model = self.model.take().map(|model| self.optimizer.step(model, grads, rate, &self.config));
         }
         Ok(loss)
     }
+
+    /// Arranges for the next try at a step to take less memory, and says how; none where there is
+    /// no way left.
+    fn take_less(&mut self, examples: usize) -> Option<String> {
+        if !self.runs.recomputes() {
+            self.runs.recompute();
+            return Some("out of memory: from here on blocks run again in the backward pass (--recompute)".to_owned());
+        }
+        let part = examples.div_ceil(self.config.accumulate);
+        if part < 2 {
+            return None;
+        }
+        self.config.accumulate = examples.div_ceil(part / 2);
+        let parts = self.config.accumulate;
+        Some(format!("out of memory: from here on a step of {examples} is taken in {parts} parts (--accumulate)"))
+    }
+}
+
+fn has_half_precision<M: Module>(model: &M) -> bool {
+    struct Halves(bool);
+    impl ModuleVisitor for Halves {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 |= param.val().dtype() != DType::F32;
+        }
+    }
+    let mut halves = Halves(false);
+    model.visit(&mut halves);
+    halves.0
 }

@@ -106,6 +106,20 @@ impl VisionTransformer {
         self.norm.forward(self.blocks[block..].iter().fold(x, run))
     }
 
+    /// As [`forward`](Self::forward), some pictures at a time, each part drawing from a seed of
+    /// its own; while learning, a part's inner results go before the next part comes.
+    pub fn forward_in_parts(&self, pixels: Tensor<4>, part: usize, mut seed: impl FnMut() -> u64) -> Tensor<3> {
+        let [batch, ..] = pixels.dims();
+        if part >= batch {
+            return self.forward(pixels);
+        }
+        let parts = (0..batch).step_by(part).map(|first| {
+            let pixels = pixels.clone().narrow(0, first, part.min(batch - first));
+            self.runs.run_part(self, [pixels], seed(), |vision, [pixels]| vision.forward(pixels))
+        });
+        Tensor::cat(parts.collect(), 0)
+    }
+
     /// The same encoder, whose blocks run so while it learns.
     pub fn with_runs(self, runs: &BlockRuns) -> Self {
         Self { runs: runs.clone(), ..self }

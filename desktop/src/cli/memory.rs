@@ -13,6 +13,11 @@ pub fn peak(device: &OpenDevice) -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
+/// Bytes that the CPU can still have without swapping, where the system says.
+pub fn available() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemAvailable:")
+}
+
 fn kilobytes(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

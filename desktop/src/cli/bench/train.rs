@@ -172,9 +172,13 @@ impl Lesson {
 async fn timed<T: Task>(mut trainer: Trainer<T>) -> Result<Vec<f64>> {
     let (mut since, mut seconds) = (Instant::now(), Vec::new());
     let mut note = |progress| {
-        if let Progress::Step { .. } = progress {
-            seconds.push(since.elapsed().as_secs_f64());
-            since = Instant::now();
+        match progress {
+            Progress::Step { .. } => {
+                seconds.push(since.elapsed().as_secs_f64());
+                since = Instant::now();
+            }
+            Progress::Warning(text) => eprintln!("medley: {text}"),
+            _ => {}
         }
         interrupt::flow()
     };

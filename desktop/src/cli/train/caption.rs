@@ -10,6 +10,7 @@ use medley::tokenizer::Tokenizer;
 use medley::train::{CaptionTask, CaptionTrainer, Reward, TrainConfig};
 use serde_json::{Map, json};
 
+use super::fit::fit;
 use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer};
 use super::start::{Start, start};
@@ -36,9 +37,6 @@ pub struct Arguments {
     data: CaptionData,
     #[command(flatten)]
     run: RunArguments,
-    /// Parts a step is computed in: less memory, the same result
-    #[arg(long, default_value_t = 1)]
-    accumulate: usize,
     /// Captions of each picture that a step reads
     #[arg(long, default_value_t = TrainConfig::default().captions_per_image)]
     captions_per_image: usize,
@@ -64,13 +62,13 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         pipeline.set_prompt(prompt);
     }
     let config = TrainConfig {
-        accumulate: arguments.accumulate,
         captions_per_image: arguments.captions_per_image,
         self_critical: arguments.self_critical,
         feature_memory_mb: arguments.features.feature_memory,
         prompt: pipeline.inputs().prompt.clone(),
         ..arguments.run.config()
     };
+    let config = fit(config, pipeline.config(), train.examples.len(), &device);
     let mut trainer = CaptionTrainer::new(
         model,
         pipeline.tokenizer(),

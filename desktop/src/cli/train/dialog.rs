@@ -9,6 +9,7 @@ use medley::data::{DialogExample, DialogSet, hold_out_dialogs};
 use medley::model::Dialog;
 use medley::train::{DialogTask, DialogTrainer, TrainConfig};
 
+use super::fit::fit;
 use super::options::RunArguments;
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
@@ -49,9 +50,6 @@ pub struct Arguments {
     /// Wrong answers beside the right one of every round
     #[arg(long, default_value_t = TrainConfig::default().wrong_answers, value_name = "N")]
     wrong_answers: usize,
-    /// Parts a step is computed in: less memory, the same result
-    #[arg(long, default_value_t = 1)]
-    accumulate: usize,
 }
 
 impl Arguments {
@@ -85,11 +83,11 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let Start { device, mut pipeline, model } = start::<Dialog>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
     let config = TrainConfig {
-        accumulate: arguments.accumulate,
         captions_per_image: arguments.rounds,
         wrong_answers: arguments.wrong_answers,
         ..arguments.run.config()
     };
+    let config = fit(config, pipeline.config(), train.examples.len(), &device);
     let trainer = DialogTrainer::new(
         model,
         pipeline.tokenizer(),

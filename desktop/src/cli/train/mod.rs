@@ -2,6 +2,7 @@
 
 mod caption;
 mod dialog;
+mod fit;
 mod log;
 mod nlvr;
 mod options;

@@ -7,8 +7,9 @@ use clap::Args;
 use medley::Pipeline;
 use medley::data::{StatementExample, StatementSet, hold_out_statements};
 use medley::model::Reasoner;
-use medley::train::{ReasonTask, ReasonTrainer, TrainConfig};
+use medley::train::{ReasonTask, ReasonTrainer};
 
+use super::fit::fit;
 use super::options::RunArguments;
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
@@ -38,9 +39,6 @@ pub struct Arguments {
     val_data: Option<PathBuf>,
     #[command(flatten)]
     run: RunArguments,
-    /// Parts a step is computed in: less memory, the same result
-    #[arg(long, default_value_t = 1)]
-    accumulate: usize,
 }
 
 impl Arguments {
@@ -70,7 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let texts = train.examples.iter().map(|example| example.statement.as_str());
     let Start { device, mut pipeline, model } = start::<Reasoner>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    let config = TrainConfig { accumulate: arguments.accumulate, ..arguments.run.config() };
+    let config = fit(arguments.run.config(), pipeline.config(), train.examples.len(), &device);
     let trainer = ReasonTrainer::new(
         model,
         pipeline.tokenizer(),

@@ -79,9 +79,12 @@ pub struct RunArguments {
     /// Passes over the training pictures [default: 5]
     #[arg(long)]
     epochs: Option<usize>,
-    /// Examples in a step: pictures, questions, statements or dialogs [default: 32]
-    #[arg(long)]
-    batch: Option<usize>,
+    /// Examples in a step, pictures, questions, statements or dialogs: a number, or auto for the recipe's; how many of them are in memory at once is found where they do not fit [default: 32]
+    #[arg(long, value_parser = batch, value_name = "N|auto")]
+    batch: Option<Batch>,
+    /// Parts a step is computed in: less memory, the same result [default: as many as the memory needs]
+    #[arg(long, default_value_t = 1, hide_default_value = true, value_name = "N")]
+    accumulate: usize,
     /// Run the blocks of both towers again in the backward pass: much less memory, a third more time, the same result
     #[arg(long)]
     recompute: bool,
@@ -144,7 +147,8 @@ impl RunArguments {
         let recipe = self.preset.map_or_else(TrainConfig::default, Preset::config);
         TrainConfig {
             epochs: self.epochs.unwrap_or(recipe.epochs),
-            batch_size: self.batch.unwrap_or(recipe.batch_size),
+            batch_size: self.batch.and_then(|batch| batch.0).unwrap_or(recipe.batch_size),
+            accumulate: self.accumulate,
             recompute: self.recompute,
             learning_rate: self.lr.unwrap_or(recipe.learning_rate),
             vision_rate_factor: self.vision_lr_factor.unwrap_or(recipe.vision_rate_factor),
@@ -183,6 +187,17 @@ impl RunArguments {
     /// Stochastic depth of the image encoder, where it is not to be the model's.
     pub fn drop_path(&self) -> Option<f64> {
         self.drop_path.or(self.preset.and_then(Preset::drop_path))
+    }
+}
+
+/// Pictures in a step; none for as many as the recipe says.
+#[derive(Clone, Copy)]
+struct Batch(Option<usize>);
+
+fn batch(text: &str) -> std::result::Result<Batch, String> {
+    match text {
+        "auto" => Ok(Batch(None)),
+        number => number.parse().map(|number| Batch(Some(number))).map_err(|_| "it is a number, or auto".to_owned()),
     }
 }
 

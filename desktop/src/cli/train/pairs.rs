@@ -9,6 +9,7 @@ use medley::text::Sharing;
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 
 use super::caption::texts;
+use super::fit::fit;
 use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, describe, start};
@@ -101,6 +102,7 @@ pub async fn run<M: LearnsPairs + Head>(arguments: &Arguments, config: TrainConf
         eprintln!("it learns to answer: {}", describe(&fresh));
     }
     let model = M::of(pipeline.model().clone()).expect("a run starts with a model of its kind");
+    let config = fit(config, pipeline.config(), train.examples.len(), &device);
     let mut trainer = PairTrainer::<M>::new(
         model,
         pipeline.tokenizer(),

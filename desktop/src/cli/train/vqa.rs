@@ -8,6 +8,7 @@ use medley::model::Answerer;
 use medley::train::{AnswerTask, AnswerTrainer, TrainConfig};
 use medley::{AnswerOptions, Pipeline};
 
+use super::fit::fit;
 use super::options::{FeatureArguments, QuestionData, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
@@ -32,9 +33,6 @@ pub struct Arguments {
     run: RunArguments,
     #[command(flatten)]
     features: FeatureArguments,
-    /// Parts a step is computed in: less memory, the same result
-    #[arg(long, default_value_t = 1)]
-    accumulate: usize,
 }
 
 /// Trains an answerer.
@@ -46,11 +44,8 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     });
     let Start { device, mut pipeline, model } = start::<Answerer>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    let config = TrainConfig {
-        accumulate: arguments.accumulate,
-        feature_memory_mb: arguments.features.feature_memory,
-        ..arguments.run.config()
-    };
+    let config = TrainConfig { feature_memory_mb: arguments.features.feature_memory, ..arguments.run.config() };
+    let config = fit(config, pipeline.config(), train.examples.len(), &device);
     let trainer = AnswerTrainer::new(
         model,
         pipeline.tokenizer(),
