@@ -32,12 +32,15 @@ pub fn fit(config: TrainConfig, model: &BlipConfig, examples: usize, device: &Op
         fitted.accumulate = (2 * fitted.accumulate).min(fitted.batch_size);
     }
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    let parts = match fitted.accumulate {
+        1 => String::new(),
+        parts => format!(", and a step is taken in {parts} parts (--accumulate)"),
+    };
     eprintln!(
         "a step would take about {:.1} GB of the {:.1} GB that are free: blocks run again in the backward pass \
-         (--recompute), in {} parts a step (--accumulate) it takes about {:.1} GB",
+         (--recompute){parts}, which takes about {:.1} GB",
         gigabytes(asked),
         gigabytes(free),
-        fitted.accumulate,
         gigabytes(bytes(&fitted))
     );
     fitted
