@@ -17,7 +17,7 @@ use medley::tokenizer::train;
 use medley::train::{CaptionTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{Error, Result};
-use medley_tests::device;
+use medley_tests::{device, turn};
 
 const PICTURES: usize = 24;
 
@@ -72,6 +72,7 @@ fn epoch(trainer: &mut CaptionTrainer) -> (Vec<f32>, Result<()>) {
 /// A thread of the pool cannot wait for the pool: it reads the pictures itself.
 #[test]
 fn a_pool_of_one_thread_trains_itself_with_the_same_numbers() {
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let examples = pictures(folder.path());
     let (losses, ended) = epoch(&mut trainer(&examples));
@@ -85,6 +86,7 @@ fn a_pool_of_one_thread_trains_itself_with_the_same_numbers() {
 
 #[test]
 fn a_run_from_shards_is_the_run_from_files() {
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let examples = pictures(folder.path());
     let shards = folder.path().join("shards");
@@ -108,6 +110,7 @@ fn a_run_from_shards_is_the_run_from_files() {
 
 #[test]
 fn a_broken_picture_is_named_whichever_thread_met_it() {
+    let _turn = turn();
     for broken in [0, 11, PICTURES - 1] {
         let folder = tempfile::tempdir().unwrap();
         let examples = pictures(folder.path());
@@ -122,6 +125,7 @@ fn a_broken_picture_is_named_whichever_thread_met_it() {
 /// All pictures go away after the first step: those that were fetched are still learned from, and no others.
 #[test]
 fn only_a_few_steps_are_fetched_before_their_turn() {
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let examples = pictures(folder.path());
     let mut trainer = trainer(&examples);
@@ -138,6 +142,7 @@ fn only_a_few_steps_are_fetched_before_their_turn() {
 
 #[test]
 fn a_run_that_is_stopped_or_dropped_does_not_wait() {
+    let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let examples = pictures(folder.path());
     for step in [1, 5] {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use image::{Rgb, RgbImage};
 use medley::checkpoint::{Checkpoint, TokenizerText};
@@ -25,7 +25,7 @@ use medley::tokenizer::{self, Tokenizer};
 use medley::train::{DialogTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{Error, Pipeline};
-use medley_tests::{device, largest_difference};
+use medley_tests::{device, largest_difference, turn};
 use tempfile::TempDir;
 
 const ROUNDING: f32 = 1e-5;
@@ -46,8 +46,7 @@ struct Lesson {
 
 impl Lesson {
     fn new() -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
         let mut examples = Vec::new();
         for (color, (name, pixel)) in COLORS.into_iter().enumerate() {

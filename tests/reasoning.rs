@@ -8,7 +8,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use image::{Rgb, RgbImage};
 use medley::checkpoint::{Checkpoint, TokenizerText};
@@ -22,7 +22,7 @@ use medley::tokenizer::{self, Tokenizer};
 use medley::train::{ReasonTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{Error, Pipeline};
-use medley_tests::{device, largest_difference};
+use medley_tests::{device, largest_difference, turn};
 use tempfile::TempDir;
 
 const ROUNDING: f32 = 1e-5;
@@ -86,8 +86,7 @@ struct Lesson {
 
 impl Lesson {
     fn new() -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
         for (name, color) in COLORS {
             RgbImage::from_pixel(32, 32, Rgb(color)).save(folder.path().join(format!("{name}.png"))).unwrap();
