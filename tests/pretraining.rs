@@ -218,3 +218,14 @@ fn what_is_kept_of_a_frozen_image_encoder_teaches_what_running_it_again_does() {
         assert!(worst < 5e-3 && again != kept, "{freeze:?}: {again:?} and {kept:?}");
     }
 }
+
+#[test]
+fn a_caption_longer_than_the_model_reads_is_cut() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut examples, tokenizer) = pictures(folder.path());
+    examples.iter_mut().for_each(|example| example.captions = vec!["a red wall ".repeat(9)]);
+    let config = TrainConfig { epochs: 1, batch_size: 5, max_tokens: 40, ..TrainConfig::default() };
+    let losses = finish(&mut trainer(&pipeline(&tokenizer, None), &examples, config));
+    assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
+}

@@ -68,6 +68,7 @@ impl AnswerTrainer {
         config: TrainConfig,
     ) -> Result<Self> {
         let config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        let config = config.within(model.responder().writer().max_positions());
         let questions = Questions::new(model.responder(), tokenizer, tokens, preprocessor, examples, &config)?;
         Self::of(AnswerTask { questions, keeping: Keeping::Undecided }, model, config)
     }

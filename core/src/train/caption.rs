@@ -66,6 +66,7 @@ impl CaptionTrainer {
         examples: &[CaptionExample],
         config: TrainConfig,
     ) -> Result<Self> {
+        let config = config.within(model.writer().max_positions());
         let task = CaptionTask {
             preprocessor,
             tokens,

@@ -167,6 +167,11 @@ impl TrainConfig {
         Ok(())
     }
 
+    /// The same for a model that reads no longer texts than this many tokens.
+    pub(super) fn within(self, max_positions: usize) -> Self {
+        Self { max_tokens: self.max_tokens.min(max_positions), ..self }
+    }
+
     /// How photographs are distorted, if they are: as the task does it, but for what is set here.
     pub(super) fn distortion(&self, task: Augment) -> Option<Augment> {
         let min_scale = self.min_crop.map_or(task.min_scale, |share| share as f32);

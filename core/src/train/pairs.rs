@@ -146,6 +146,7 @@ impl<M: LearnsPairs> PairTrainer<M> {
         // Without a prompt: what is written is what is read (`pretrain_dataset.py`).
         let mut config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
         config.check_pairs()?;
+        config = config.within(model.comparer().text().max_positions());
         // Pictures are read in parts, texts together: these save their memory by running again.
         config.recompute |= config.accumulate > 1;
         let task = PairTask {

@@ -64,12 +64,14 @@ pub async fn retrieval_score(
     candidates: usize,
     bar: &mut Bar,
 ) -> Result<RetrievalScores> {
-    let texts = examples.iter().enumerate().flat_map(|(image, example)| {
-        // As in training: what is nothing but punctuation is no text.
-        let captions = example.captions.iter().filter(|caption| !pre_caption(caption, usize::MAX).is_empty());
-        captions.map(move |caption| (image, caption.clone()))
-    });
-    let (image_of, texts): (Vec<usize>, Vec<String>) = texts.unzip();
+    let (mut image_of, mut texts) = (Vec::new(), Vec::new());
+    for (image, example) in examples.iter().enumerate() {
+        // As in training: what is nothing but punctuation is no text, and a long one is read as far as it goes.
+        for caption in example.captions.iter().filter(|caption| !pre_caption(caption, usize::MAX).is_empty()) {
+            image_of.push(image);
+            texts.push(pipeline.shortened(&pre_caption(caption, usize::MAX))?);
+        }
+    }
     let mut pixels = |image: usize| read(pipeline, &examples[image].image);
     let mut report = |progress| bar.report(progress);
     let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, candidates, &mut report).await?;

@@ -24,8 +24,8 @@ Examples:
   The paper's, from an ImageNet ViT-B and BERT-base:
     medley train pretrain --new --vision vit_base_patch16_224.safetensors --text bert-base-uncased \\
       --data pairs.json --images images --preset paper-pretrain --out run
-  Go on after Ctrl-C or a power cut:
-    medley train pretrain --data dataset_flickr8k.json --images images --out run --resume";
+  Go on after Ctrl-C or a power cut, with the options the run was begun with:
+    medley train pretrain --data dataset_flickr8k.json --images images --lr 3e-4 --queue 4096 --out run --resume";
 
 /// What pre-training is told besides what learning from pairs is.
 #[derive(Args)]
