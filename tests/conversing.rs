@@ -19,13 +19,13 @@ use medley::model::{BlipConfig, Kind, Model};
 use medley::nn::{each_weight, replace_weights};
 use medley::pipeline::{DialogQuestion, Inputs};
 use medley::preprocess::Preprocessor;
-use medley::progress::{Progress, silent};
+use medley::progress::silent;
 use medley::text::TextConfig;
 use medley::tokenizer::{self, Tokenizer};
 use medley::train::{DialogTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{Error, Pipeline};
-use medley_tests::{device, largest_difference, turn};
+use medley_tests::{device, finish, largest_difference, turn};
 use tempfile::TempDir;
 
 const ROUNDING: f32 = 1e-5;
@@ -149,20 +149,6 @@ fn config() -> TrainConfig {
         captions_per_image: 2,
         ..TrainConfig::default()
     }
-}
-
-fn finish(trainer: &mut DialogTrainer) -> Vec<f32> {
-    let mut losses = Vec::new();
-    while !trainer.is_finished() {
-        let mut note = |progress| {
-            if let Progress::Step { loss, .. } = progress {
-                losses.push(loss);
-            }
-            ControlFlow::Continue(())
-        };
-        pollster::block_on(trainer.epoch(&mut note)).unwrap();
-    }
-    losses
 }
 
 /// Asserts that a model that learned the lesson's dialogs ranks the right answers of these rounds first.

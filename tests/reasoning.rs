@@ -16,13 +16,13 @@ use medley::data::StatementExample;
 use medley::model::{BlipConfig, Kind, Model};
 use medley::pipeline::Inputs;
 use medley::preprocess::{Preprocessor, pre_caption, swap_sides};
-use medley::progress::{Progress, silent};
+use medley::progress::silent;
 use medley::text::TextConfig;
 use medley::tokenizer::{self, Tokenizer};
 use medley::train::{ReasonTrainer, TrainConfig};
 use medley::vision::VisionConfig;
 use medley::{Error, Pipeline};
-use medley_tests::{device, largest_difference, turn};
+use medley_tests::{device, finish, largest_difference, turn};
 use tempfile::TempDir;
 
 const ROUNDING: f32 = 1e-5;
@@ -154,20 +154,6 @@ fn config() -> TrainConfig {
         augment: false,
         ..TrainConfig::default()
     }
-}
-
-fn finish(trainer: &mut ReasonTrainer) -> Vec<f32> {
-    let mut losses = Vec::new();
-    while !trainer.is_finished() {
-        let mut note = |progress| {
-            if let Progress::Step { loss, .. } = progress {
-                losses.push(loss);
-            }
-            ControlFlow::Continue(())
-        };
-        pollster::block_on(trainer.epoch(&mut note)).unwrap();
-    }
-    losses
 }
 
 /// Only red on the left was ever shown, and never is `right` said: the rest is known by the swap.
