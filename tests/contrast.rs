@@ -11,7 +11,7 @@ use medley::checkpoint::{LoadOptions, Weights, load};
 use medley::loss::{itc, itm, negative_weights, positives, similarities, soft_targets};
 use medley::model::{Model, Pretraining};
 use medley::progress::silent;
-use medley::text::TokenIds;
+use medley::text::{Context, TokenIds};
 use medley::train::{Contrast, ContrastConfig, FeatureQueue, Momentum, Pairs, Shown, matching_loss};
 use medley_tests::{Reference, device, fixture, largest_difference, turn, values};
 use rand::SeedableRng;
@@ -101,7 +101,7 @@ fn matching(device_name: &str) {
     let length = |row: usize| mask[row * texts[0].len()..][..texts[0].len()].iter().sum::<i64>() as usize;
     let texts: Vec<Vec<u32>> = texts.iter().enumerate().map(|(row, ids)| ids[..length(row)].to_vec()).collect();
     let pairs = Pairs {
-        image_embeds: model.vision().forward(pixels.clone()),
+        context: Context::new(model.vision().forward(pixels.clone())),
         shown: Shown::Pixels(pixels),
         texts: &texts,
         ids: &own_ids(4),
@@ -231,7 +231,7 @@ fn a_step_learns_from_twin_and_queue() {
     let pixels = reference().tensor::<4>("pixel_values", &inner);
     let texts: Vec<Vec<u32>> = (0..4).map(|row| vec![TOKENS.cls, 10 + row, 20 + row, TOKENS.sep]).collect();
     let pairs = Pairs {
-        image_embeds: model.vision().forward(Tensor::from_inner(pixels.clone())),
+        context: Context::new(model.vision().forward(Tensor::from_inner(pixels.clone()))),
         shown: Shown::Pixels(pixels),
         texts: &texts,
         ids: &own_ids(4),
@@ -246,13 +246,6 @@ fn a_step_learns_from_twin_and_queue() {
         assert!(loss > 0.0 && loss.is_finite(), "{loss}");
     }
     let mut largest = 0.0_f32;
-    struct Largest<'a>(&'a burn::tensor::Gradients, &'a mut f32);
-    impl burn::module::ModuleVisitor for Largest<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let grad = param.val().grad(self.0).map(values).unwrap_or_default();
-            *self.1 = grad.iter().fold(*self.1, |largest, value| largest.max(value.abs()));
-        }
-    }
     model.vision().visit(&mut Largest(&grads, &mut largest));
     assert!(largest > 0.0 && largest.is_finite(), "{largest}");
     assert_eq!(contrast.queue().ids(), [0, 1, 2, 3, -100, -100]);
@@ -269,7 +262,7 @@ fn a_picture_alone_has_no_negatives() {
     let pixels = reference().tensor::<4>("pixel_values", &inner).narrow(0, 0, 2);
     let texts = [vec![TOKENS.cls, 10, TOKENS.sep], vec![TOKENS.cls, 11, TOKENS.sep]];
     let pairs = Pairs {
-        image_embeds: model.vision().forward(Tensor::from_inner(pixels.clone())),
+        context: Context::new(model.vision().forward(Tensor::from_inner(pixels.clone()))),
         shown: Shown::Pixels(pixels),
         texts: &texts,
         // Two captions of one picture.
@@ -291,9 +284,58 @@ fn states_that_are_no_numbers_are_a_loss_that_is_none() {
     let mut contrast = Contrast::new(config, model.valid().to_matcher(), 16, TOKENS, &inner);
     let pixels = reference().tensor::<4>("pixel_values", &inner).narrow(0, 0, 2) * f32::NAN;
     let texts = [vec![TOKENS.cls, 10, TOKENS.sep], vec![TOKENS.cls, 11, TOKENS.sep]];
-    let image_embeds = model.vision().forward(Tensor::from_inner(pixels.clone()));
-    let pairs = Pairs { image_embeds, shown: Shown::Pixels(pixels), texts: &texts, ids: &[0, 1] };
+    let context = Context::new(model.vision().forward(Tensor::from_inner(pixels.clone())));
+    let pairs = Pairs { context, shown: Shown::Pixels(pixels), texts: &texts, ids: &[0, 1] };
     let mut draws = StdRng::seed_from_u64(3);
     let losses = pollster::block_on(contrast.losses(model.comparer(), &pairs, 0.4, &mut draws)).unwrap();
     assert!(losses.into_iter().all(|loss| values(loss.inner())[0].is_nan()));
+}
+
+/// The largest gradient of a module's weights.
+struct Largest<'a>(&'a burn::tensor::Gradients, &'a mut f32);
+impl burn::module::ModuleVisitor for Largest<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let grad = param.val().grad(self.0).map(values).unwrap_or_default();
+        *self.1 = grad.iter().fold(*self.1, |largest, value| largest.max(value.abs()));
+    }
+}
+
+/// The losses of four pictures with `per_image` times the same text each, without twin and queue,
+/// and the largest gradient of the text stack.
+fn losses_of_repeated_texts(per_image: usize, with_keys: bool) -> ([f32; 2], f32) {
+    let _turn = turn();
+    let inner = device("cpu");
+    // Without dropout: a tensor on an autodiff device learns, a model that is not told to train drops nothing.
+    let model = pretraining(&inner.clone().autodiff());
+    let config = ContrastConfig { queue: 0, ..ContrastConfig::default() };
+    let mut contrast = Contrast::new(config, model.valid().to_matcher(), 16, TOKENS, &inner);
+    let pixels = reference().tensor::<4>("pixel_values", &inner);
+    let text = |row: u32| vec![TOKENS.cls, 10 + row, 20 + row, TOKENS.sep];
+    let texts: Vec<Vec<u32>> = (0..4).flat_map(|row| std::iter::repeat_n(text(row), per_image)).collect();
+    let context = Context::new(model.vision().forward(Tensor::from_inner(pixels.clone())));
+    let context = if with_keys { model.comparer().text().with_keys(context) } else { context };
+    let pairs = Pairs { context, shown: Shown::Pixels(pixels), texts: &texts, ids: &own_ids(4) };
+    let mut draws = StdRng::seed_from_u64(3);
+    let [itc, itm] = pollster::block_on(contrast.losses(model.comparer(), &pairs, 0.0, &mut draws)).unwrap();
+    let grads = (itc.clone() + itm.clone()).backward();
+    let mut largest = 0.0_f32;
+    model.comparer().text().visit(&mut Largest(&grads, &mut largest));
+    ([itc, itm].map(|loss| values(loss.inner())[0]), largest)
+}
+
+/// A text that stands there twice halves its chance in one direction.
+#[test]
+fn several_texts_of_a_picture_share_what_is_right() {
+    let ([once, matched], _) = losses_of_repeated_texts(1, true);
+    let ([twice, matched_twice], _) = losses_of_repeated_texts(2, true);
+    assert!((twice - once - 2.0_f32.ln() / 2.0).abs() < LOSS, "{once} {twice}");
+    assert!(matched > 0.0 && matched_twice > 0.0);
+}
+
+#[test]
+fn keys_computed_once_are_those_every_call_computes() {
+    let (losses, gradient) = losses_of_repeated_texts(2, false);
+    let (with_keys, same_gradient) = losses_of_repeated_texts(2, true);
+    assert!(losses.iter().zip(with_keys).all(|(loss, other)| (loss - other).abs() < LOSS), "{losses:?} {with_keys:?}");
+    assert!((gradient - same_gradient).abs() < LOSS * gradient, "{gradient} {same_gradient}");
 }

@@ -115,6 +115,11 @@ impl MedLayer {
         Self { causal: None, causal_cross: None, ..self }
     }
 
+    /// What reading an image computes of it, `[batch, image_token, context]`.
+    pub(super) fn context_keys(&self, states: &Tensor<3>) -> Option<KeyValue> {
+        Some(self.cross.as_ref()?.attention.key_value(states.clone()))
+    }
+
     /// `[batch, token, hidden]` to the same; with a cache, `x` holds the new tokens only.
     pub(super) fn forward(
         &self,
@@ -142,7 +147,10 @@ impl MedLayer {
         let x = match (mode, cross, &self.paired_cross, &reading.context) {
             (Mode::Text, ..) | (_, None, None, _) => x,
             (_, Some(cross), _, Some(context)) => {
-                let compute = || cross.attention.key_value(context.states.clone());
+                // Writing with weights of its own makes nothing of what reading computed.
+                let before =
+                    reading.context_keys.clone().filter(|_| mode != Mode::Decode || self.causal_cross.is_none());
+                let compute = || before.unwrap_or_else(|| cross.attention.key_value(context.states.clone()));
                 let keys = match cache {
                     Some(cache) => cache.context(compute),
                     None => compute(),

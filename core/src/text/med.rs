@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::{MedLayer, TextEmbedding};
-use crate::nn::{BlockRuns, KvCache, causal_mask, padding_mask};
+use crate::nn::{BlockRuns, KeyValue, KvCache, causal_mask, padding_mask};
 
 /// Which of its three roles the stack plays in a call (BLIP §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +26,34 @@ pub struct Context {
     pub hidden: Option<Tensor<2, Bool>>,
     /// The second image of a pair, `[batch, key, context]`.
     pub second: Option<Tensor<3>>,
+    /// What every layer of a stack computes of `states`, where it did so before; see
+    /// [`Med::with_keys`].
+    pub keys: Option<Vec<KeyValue>>,
 }
 
 impl Context {
     /// A context without padding, such as an image.
     pub fn new(states: Tensor<3>) -> Self {
-        Self { states, hidden: None, second: None }
+        Self { states, hidden: None, second: None, keys: None }
     }
 
     /// Two images, each `[batch, image_token, context]`.
     pub fn pair(first: Tensor<3>, second: Tensor<3>) -> Self {
-        Self { states: first, hidden: None, second: Some(second) }
+        Self { states: first, hidden: None, second: Some(second), keys: None }
+    }
+
+    /// Its rows at these places, which may repeat: `[row]`.
+    pub fn select(&self, places: Tensor<1, Int>) -> Self {
+        let keys = |keys: &KeyValue| KeyValue {
+            key: keys.key.clone().select(0, places.clone()),
+            value: keys.value.clone().select(0, places.clone()),
+        };
+        Self {
+            states: self.states.clone().select(0, places.clone()),
+            hidden: self.hidden.clone().map(|hidden| hidden.int().select(0, places.clone()).equal_elem(1)),
+            second: self.second.clone().map(|second| second.select(0, places.clone())),
+            keys: self.keys.as_ref().map(|all| all.iter().map(keys).collect()),
+        }
     }
 }
 
@@ -46,6 +63,8 @@ pub(super) struct Reading {
     pub own_mask: Option<Tensor<4, Bool>>,
     pub context: Option<Context>,
     pub context_mask: Option<Tensor<4, Bool>>,
+    /// What the layer would compute of the context, where that was done before.
+    pub context_keys: Option<KeyValue>,
 }
 
 /// A stack of layers that reads or writes text.
@@ -107,6 +126,18 @@ impl Med {
         Self { layers: self.layers.into_iter().map(MedLayer::without_causal).collect(), ..self }
     }
 
+    /// The same context with what every layer's cross-attention computes of it, done once for all
+    /// calls that read it: a batch of pictures is read with its own texts, with others, and written about.
+    ///
+    /// Nothing is done ahead where layers run again in the backward pass, and where they read pairs.
+    pub fn with_keys(&self, context: Context) -> Context {
+        if self.runs.recomputes() {
+            return context;
+        }
+        let keys = self.layers.iter().map(|layer| layer.context_keys(&context.states)).collect();
+        Context { keys, ..context }
+    }
+
     /// An empty cache for this stack.
     pub fn new_cache(&self) -> KvCache {
         KvCache::new(self.layers.len())
@@ -156,12 +187,13 @@ impl Med {
             (padding, causal) => padding.or(causal),
         };
         let context_mask = context.and_then(|context| context.hidden.clone()).map(padding_mask);
-        let reading = Reading { own_mask, context: context.cloned(), context_mask };
+        let mut reading = Reading { own_mask, context: context.cloned(), context_mask, context_keys: None };
 
         self.runs.seed(&device);
         let mut x = self.embedding.forward(ids, past);
         see(&x);
         for (index, layer) in self.layers.iter().enumerate() {
+            reading.context_keys = context.and_then(|context| Some(context.keys.as_ref()?[index].clone()));
             x = match cache.as_deref_mut() {
                 Some(cache) => layer.forward(x, mode, &reading, Some(cache.layer(index))),
                 None => self.run_layer(layer, x, mode, &reading),
@@ -180,6 +212,9 @@ impl Med {
         let with = move |masks: &Reading, context| Reading { context: Some(context), ..masks.clone() };
         match reading.context.clone().filter(|_| mode != Mode::Text) {
             None => self.runs.run(layer, [x], move |layer, [x]| layer.forward(x, mode, &masks, None)),
+            Some(context @ Context { keys: Some(_), .. }) => self
+                .runs
+                .run(layer, [x], move |layer, [x]| layer.forward(x, mode, &with(&masks, context.clone()), None)),
             Some(Context { states, second: None, .. }) => {
                 self.runs.run(layer, [x, states], move |layer, [x, states]| {
                     layer.forward(x, mode, &with(&masks, Context::new(states)), None)

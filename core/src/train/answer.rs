@@ -163,10 +163,7 @@ impl Questions {
         let places = asked.iter().zip(0..).flat_map(|(asked, place)| asked.answers.iter().map(move |_| place));
         let places: Vec<i32> = places.collect();
         let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
-        let context = Context {
-            hidden: questions.hidden.map(|hidden| hidden.int().select(0, places.clone()).equal_elem(1)),
-            ..Context::new(states.select(0, places))
-        };
+        let context = Context { hidden: questions.hidden, ..Context::new(states) }.select(places);
         let answers: Vec<&(Vec<u32>, f32)> = asked.iter().flat_map(|asked| &asked.answers).collect();
         let rows: Vec<Row> = answers.iter().map(|(ids, _)| Row { ids, given: 1 }).collect();
         let losses = token_losses(responder.writer(), &rows, &context, self.tokens, smoothing);

@@ -7,7 +7,6 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::TrainConfig;
@@ -138,7 +137,8 @@ impl Task for CaptionTask {
     }
 
     fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
-        let rows: Vec<Vec<Vec<u32>>> = images.iter().map(|image| self.draw_rows(*image, config, draws)).collect();
+        let rows: Vec<Vec<Vec<u32>>> =
+            images.iter().map(|image| self.samples[*image].draw(config.captions_per_image, draws)).collect();
         let seeds: Vec<u64> = images.iter().map(|_| draws.random()).collect();
         let augment = config.distortion(Augment::default());
         let picture = |(image, seed): (&usize, &u64)| WantedPicture {
@@ -212,13 +212,5 @@ impl CaptionTask {
         let rows: Vec<Row> = written.iter().map(|text| Row { ids: &text.ids, given: self.prompt }).collect();
         let losses = token_losses(model.writer(), &rows, context, self.tokens, 0.0);
         Ok(self_critical(losses, &rows, &advantages(&rewards, per_image)))
-    }
-
-    /// As many captions of a photograph as a step reads, different ones as long as there are.
-    fn draw_rows(&self, image: usize, config: &TrainConfig, draws: &mut StdRng) -> Vec<Vec<u32>> {
-        let rows = &self.samples[image].rows;
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.shuffle(draws);
-        order.iter().cycle().take(config.captions_per_image).map(|index| rows[*index].clone()).collect()
     }
 }

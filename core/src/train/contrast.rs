@@ -68,16 +68,34 @@ pub struct Contrast {
     part: usize,
 }
 
-/// A batch of pairs: a picture and one text of it each.
+/// A batch of pictures with texts of each, as many of every one.
 pub struct Pairs<'a> {
     /// What the twin's image encoder is shown of them, without gradients.
     pub shown: Shown,
     /// The learning encoder's `[batch, image_token, hidden]` of them.
-    pub image_embeds: Tensor<3>,
-    /// One text a picture, its first token `[CLS]`.
+    pub context: Context,
+    /// `batch * n` texts, the first token of each `[CLS]`: those of picture `i` from place `i * n` on.
     pub texts: &'a [Vec<u32>],
     /// Which pictures are the same one.
     pub ids: &'a [i64],
+}
+
+impl Pairs<'_> {
+    /// Texts of each picture.
+    fn texts_per_image(&self) -> usize {
+        self.texts.len() / self.ids.len().max(1)
+    }
+
+    /// The picture of every text.
+    fn text_ids(&self) -> Vec<i64> {
+        self.ids.iter().flat_map(|id| std::iter::repeat_n(*id, self.texts_per_image())).collect()
+    }
+
+    /// The first row of every picture's: `[batch * n, column]` to `[batch, column]`.
+    fn first_texts(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [_, column] = rows.dims();
+        rows.reshape([self.ids.len(), self.texts_per_image(), column]).narrow(1, 0, 1).squeeze_dim(1)
+    }
 }
 
 impl Contrast {
@@ -145,39 +163,46 @@ impl Contrast {
         alpha: f64,
         draws: &mut impl Rng,
     ) -> Result<[Tensor<1>; 2]> {
-        let device = pairs.image_embeds.device();
+        let device = pairs.context.states.device();
         let texts = pad(pairs.texts, self.tokens.pad, &device);
-        let image = model.image_feature(pairs.image_embeds.clone());
+        let image = model.image_feature(pairs.context.states.clone());
         let text = model.text_feature(texts.ids, texts.hidden);
         let temperature = bounded(model.temperature());
 
         let [twin_image, twin_text] = self.twin_features(pairs);
         let [image_keys, text_keys] = self.queue.keys(twin_image.clone(), twin_text.clone());
-        let right = positives(pairs.ids, &self.queue.key_ids(pairs.ids), &twin_image.device());
+        let text_ids = pairs.text_ids();
         let still = temperature.clone().inner();
-        let targets = |features: &Tensor<2>, keys: &Tensor<2>| {
+        let targets = |features: &Tensor<2>, ids: &[i64], keys: &Tensor<2>, key_ids: &[i64]| {
             let believed = similarities(features.clone(), keys.clone(), still.clone());
-            Tensor::from_inner(soft_targets(believed, right.clone(), alpha))
+            let right = positives(ids, &self.queue.key_ids(key_ids), &believed.device());
+            Tensor::from_inner(soft_targets(believed, right, alpha))
         };
-        let (text_targets, image_targets) = (targets(&twin_image, &text_keys), targets(&twin_text, &image_keys));
+        let text_targets = targets(&twin_image, pairs.ids, &text_keys, &text_ids);
+        let image_targets = targets(&twin_text, &text_ids, &image_keys, pairs.ids);
         let image_to_text = similarities(image.clone(), Tensor::from_inner(text_keys), temperature.clone());
         let text_to_image = similarities(text.clone(), Tensor::from_inner(image_keys), temperature);
         let batch = pairs.ids.len();
         // Reference quirk: pre-training weighs the twin's batch for negatives, retrieval its own;
         // ours is the first for both.
-        let within = |similarities: &Tensor<2>| similarities.clone().inner().narrow(1, 0, batch);
-        let (texts_alike, images_alike) = (within(&image_to_text), within(&text_to_image));
+        let within = |similarities: &Tensor<2>, keys| similarities.clone().inner().narrow(1, 0, keys);
+        let texts_alike = within(&image_to_text, text_ids.len());
+        let images_alike = pairs.first_texts(within(&text_to_image, batch));
         let itc = itc(image_to_text, text_to_image, text_targets, image_targets);
-        self.queue.push(twin_image, twin_text, pairs.ids);
+        // A text of each picture: the queue holds pairs, and more pictures so.
+        self.queue.push(twin_image, pairs.first_texts(twin_text), pairs.ids);
 
-        let own = positives(pairs.ids, pairs.ids, &texts_alike.device());
-        let weights = |alike| negative_weights(alike, own.clone(), self.config.negative_floor);
-        let (texts, images) = (read(weights(texts_alike)).await?, read(weights(images_alike)).await?);
+        let weights = |alike: Tensor<2>, ids: &[i64]| {
+            let own = positives(pairs.ids, ids, &alike.device());
+            negative_weights(alike, own, self.config.negative_floor)
+        };
+        let texts = read(weights(texts_alike, &text_ids)).await?;
+        let images = read(weights(images_alike, pairs.ids)).await?;
         if texts.iter().chain(&images).any(|weight| !weight.is_finite()) {
             // Nothing can be drawn; the loss is no number either, and says so.
             return Ok([itc.clone(), itc]);
         }
-        let (texts, images) = (draw(&texts, batch, draws), draw(&images, batch, draws));
+        let (texts, images) = (draw(&texts, text_ids.len(), draws), draw(&images, batch, draws));
         let (Some(texts), Some(images)) = (texts, images) else {
             let reason = "must hold at least two different pictures, to tell them apart".into();
             return Err(Error::Option { option: "batch size", reason });
@@ -205,10 +230,11 @@ impl Contrast {
     }
 }
 
-/// The loss of every pair that belongs together, every picture with the text drawn for it, and
-/// every text with the picture drawn for it.
+/// The loss of every picture with the first of its texts, with the text drawn for it, and of that
+/// first text with the picture drawn for it.
 ///
-/// `images[i]` is the picture drawn for text `i`, `texts[i]` the text drawn for picture `i`.
+/// `images[i]` is the picture drawn for the first text of picture `i`, `texts[i]` the text drawn
+/// for picture `i`, among all.
 pub fn matching_loss(
     model: Comparer<'_>,
     tokens: TokenIds,
@@ -216,24 +242,26 @@ pub fn matching_loss(
     images: &[usize],
     texts: &[usize],
 ) -> Tensor<1> {
-    let device = pairs.image_embeds.device();
+    let device = pairs.context.states.device();
+    let first = |picture: usize| picture * pairs.texts_per_image();
     let read = |index: usize| {
         let mut ids = pairs.texts[index].clone();
         ids[0] = tokens.encode;
         ids
     };
     // A picture reads its own text and the one drawn for it at once.
-    let beside: Vec<Vec<u32>> = texts.iter().enumerate().flat_map(|(own, drawn)| [read(own), read(*drawn)]).collect();
+    let beside: Vec<Vec<u32>> =
+        texts.iter().enumerate().flat_map(|(own, drawn)| [read(first(own)), read(*drawn)]).collect();
     let beside = pad(&beside, tokens.pad, &device);
-    let logits = model.itm_logits(beside.ids, beside.hidden, &Context::new(pairs.image_embeds.clone()));
+    let logits = model.itm_logits(beside.ids, beside.hidden, &pairs.context);
 
     let places: Vec<i32> = images.iter().map(|image| *image as i32).collect();
     let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
-    let drawn = Context::new(pairs.image_embeds.clone().select(0, places));
-    let own: Vec<Vec<u32>> = (0..pairs.texts.len()).map(read).collect();
+    let drawn = pairs.context.select(places);
+    let own: Vec<Vec<u32>> = (0..pairs.ids.len()).map(|picture| read(first(picture))).collect();
     let own = pad(&own, tokens.pad, &device);
     let logits = Tensor::cat(vec![logits, model.itm_logits(own.ids, own.hidden, &drawn)], 0);
-    let batch = pairs.texts.len();
+    let batch = pairs.ids.len();
     let matches: Vec<bool> = (0..3 * batch).map(|pair| pair < 2 * batch && pair % 2 == 0).collect();
     itm(logits, &matches)
 }

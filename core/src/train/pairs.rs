@@ -106,7 +106,7 @@ impl LearnsPairs for Matcher {
     }
 }
 
-/// Photographs, one of their captions a step, and what they are compared with.
+/// Photographs, some of their captions a step, and what they are compared with.
 pub struct PairTask<M> {
     preprocessor: Preprocessor,
     tokens: TokenIds,
@@ -121,7 +121,7 @@ pub struct PairTask<M> {
 
 /// What a step reads beside pictures.
 pub struct Drawn {
-    /// A text for every photograph, its first token `[CLS]`.
+    /// Texts for every photograph, of each as many, their first token `[CLS]`.
     texts: Vec<Vec<u32>>,
     /// The places of its questions, whose pictures follow those of the texts.
     questions: Vec<usize>,
@@ -144,7 +144,7 @@ impl<M: LearnsPairs> PairTrainer<M> {
         config: TrainConfig,
     ) -> Result<Self> {
         // Without a prompt: what is written is what is read (`pretrain_dataset.py`).
-        let mut config = TrainConfig { prompt: String::new(), captions_per_image: 1, ..config };
+        let mut config = TrainConfig { prompt: String::new(), ..config };
         config.check_pairs()?;
         config = config.within(model.comparer().text().max_positions());
         // Pictures are read in parts, texts together: these save their memory by running again.
@@ -209,7 +209,7 @@ impl<M: LearnsPairs> Task for PairTask<M> {
     }
 
     fn draw(&self, images: &[usize], config: &TrainConfig, draws: &mut StdRng) -> (Drawn, Option<Wanted>) {
-        let texts = images.iter().map(|image| self.draw_text(*image, draws)).collect();
+        let texts = images.iter().flat_map(|image| self.draw_texts(*image, config, draws)).collect();
         let augment = config.distortion(M::augment());
         let mut picture = |image: &usize| {
             let seed = draws.random();
@@ -240,7 +240,8 @@ impl<M: LearnsPairs> Task for PairTask<M> {
             shown = Shown::Kept { states: image_embeds.clone().inner(), part: first_part };
         }
         let ids: Vec<i64> = examples.iter().map(|image| self.samples[*image].example as i64).collect();
-        let pairs = Pairs { shown, image_embeds: image_embeds.clone(), texts, ids: &ids };
+        let context = model.comparer().text().with_keys(Context::new(image_embeds.clone()));
+        let pairs = Pairs { shown, context: context.clone(), texts, ids: &ids };
 
         let alpha = config.contrast.alpha_at(step.index, step.sizes.steps_per_epoch);
         // Kept once the step is whole: one that found no memory is taken again.
@@ -250,7 +251,10 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         let [itc, itm] = contrast.losses(model.comparer(), &pairs, alpha, &mut draws).await?;
         let mut loss = itc + itm;
         if let Some(writer) = model.writer() {
-            loss = loss + self.written_loss(writer, texts, &Context::new(image_embeds), config);
+            // A stack of its own reads with keys of its own.
+            let reads_alike = std::ptr::eq(writer.text(), model.comparer().text());
+            let context = if reads_alike { context } else { Context::new(image_embeds) };
+            loss = loss + self.written_loss(writer, texts, &context, config);
         }
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
             let images = questions.images_of(asked).map(|image| self.samples.len() + image);
@@ -285,12 +289,11 @@ impl<M: LearnsPairs> PairTask<M> {
         Contrast::new(config.contrast.clone(), twin, self.embed, self.tokens, &device)
     }
 
-    /// One of the captions of a photograph, its first token `[CLS]`.
-    fn draw_text(&self, image: usize, draws: &mut StdRng) -> Vec<u32> {
-        let rows = &self.samples[image].rows;
-        let mut text = rows[draws.random_range(0..rows.len())].clone();
-        text[0] = self.tokens.cls;
-        text
+    /// Captions of a photograph, their first token `[CLS]`.
+    fn draw_texts(&self, image: usize, config: &TrainConfig, draws: &mut StdRng) -> Vec<Vec<u32>> {
+        let mut texts = self.samples[image].draw(config.captions_per_image, draws);
+        texts.iter_mut().for_each(|text| text[0] = self.tokens.cls);
+        texts
     }
 
     /// The mean over all tokens of what writing the texts costs, `[1]`.

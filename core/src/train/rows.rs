@@ -1,6 +1,8 @@
 //! Captions as rows of tokens, and what each token costs.
 
 use burn::tensor::{Int, Tensor, TensorData};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 
 use super::TrainConfig;
 use crate::data::{CaptionExample, Picture};
@@ -23,6 +25,15 @@ pub(super) struct Sample {
     pub example: usize,
     pub image: Picture,
     pub rows: Vec<Vec<u32>>,
+}
+
+impl Sample {
+    /// As many of its rows, different ones as long as there are.
+    pub fn draw(&self, count: usize, draws: &mut StdRng) -> Vec<Vec<u32>> {
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.shuffle(draws);
+        order.iter().cycle().take(count).map(|index| self.rows[*index].clone()).collect()
+    }
 }
 
 /// A caption's tokens; the first `given` of them are not learned.

@@ -34,6 +34,9 @@ pub struct Arguments {
     pub run: RunArguments,
     #[command(flatten)]
     features: FeatureArguments,
+    /// Captions of each picture in a step: all are compared, and written in pre-training; one is matched
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    captions_per_image: usize,
     /// Features of earlier batches that a batch is compared with; fewer pictures than that, and they repeat [default: 4096]
     #[arg(long)]
     queue: Option<usize>,
@@ -63,7 +66,8 @@ impl Arguments {
             alpha: self.alpha.unwrap_or(recipe.alpha),
             ..contrast
         };
-        TrainConfig { contrast, feature_memory_mb: self.features.feature_memory, ..config }
+        let (captions_per_image, feature_memory_mb) = (self.captions_per_image, self.features.feature_memory);
+        TrainConfig { contrast, captions_per_image, feature_memory_mb, ..config }
     }
 }
 
