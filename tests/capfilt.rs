@@ -26,14 +26,21 @@ fn web() -> TempDir {
     folder
 }
 
+fn fixture(name: &str) -> String {
+    repository().join("tests/fixtures").join(name).to_str().unwrap().to_owned()
+}
+
 fn capfilt(folder: &TempDir, out: &str, more: &[&str]) -> Output {
-    let fixtures = repository().join("tests/fixtures");
-    let path = |name: &str| fixtures.join(name).to_str().unwrap().to_owned();
+    let (captioner, filter) = (fixture("tiny_caption"), fixture("tiny_itm"));
+    let models = ["--captioner", &captioner, "--filter", &filter];
+    capfilt_by(folder, out, &[&models, more].concat())
+}
+
+/// With models of one's choice.
+fn capfilt_by(folder: &TempDir, out: &str, more: &[&str]) -> Output {
     let arguments = [
         ["--data", folder.path().join("web").to_str().unwrap()].map(str::to_owned),
-        ["--captioner".to_owned(), path("tiny_caption")],
-        ["--filter".to_owned(), path("tiny_itm")],
-        ["--tokenizer".to_owned(), path("tokenizer/tokenizer.json")],
+        ["--tokenizer".to_owned(), fixture("tokenizer/tokenizer.json")],
         ["--out".to_owned(), folder.path().join(out).to_str().unwrap().to_owned()],
     ];
     let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
@@ -141,15 +148,30 @@ fn pairs_by_people_stay_as_they_are() {
 #[test]
 fn a_captioner_alone_cannot_judge() {
     let folder = web();
-    let fixtures = repository().join("tests/fixtures");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
-    let output = command
-        .args(["capfilt", "--data", folder.path().join("web").to_str().unwrap()])
-        .args(["--captioner", fixtures.join("tiny_caption").to_str().unwrap()])
-        .args(["--tokenizer", fixtures.join("tokenizer/tokenizer.json").to_str().unwrap()])
-        .args(["--out", folder.path().join("out").to_str().unwrap()])
-        .output()
-        .unwrap();
+    let output = capfilt_by(&folder, "out", &["--captioner", &fixture("tiny_caption")]);
     assert_code(&output, 1);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--filter"));
+}
+
+#[test]
+fn a_matcher_is_no_captioner() {
+    let folder = web();
+    let output = capfilt_by(&folder, "out", &["--captioner", &fixture("tiny_itm")]);
+    assert_code(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--captioner"));
+}
+
+/// The rows of the paper's Table 1.
+#[test]
+fn either_half_works_alone() {
+    let folder = web();
+    let (captioner, filter) = (fixture("tiny_caption"), fixture("tiny_itm"));
+    let sources = |out: &str, more: &[&str]| {
+        assert_code(&capfilt_by(&folder, out, more), 0);
+        let count = |source: &str, what: &str| json(&folder, out, "summary.json")["sources"][source][what].as_u64();
+        (count("web", "kept"), count("web", "dropped"), count("synthetic", "kept"))
+    };
+    assert_eq!(sources("neither", &["--no-filter"]), (Some(5), Some(0), None));
+    assert_eq!(sources("captioner", &["--captioner", &captioner, "--no-filter"]), (Some(5), Some(0), Some(5)));
+    assert_eq!(sources("filter", &["--filter", &filter, "--threshold", "1.1"]), (Some(0), Some(5), None));
 }

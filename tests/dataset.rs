@@ -194,6 +194,15 @@ fn noise_is_made_as_asked_and_a_filter_is_scored_on_it() {
         assert_eq!(pair["swapped"], !pair["caption"].as_str().unwrap().ends_with(own), "{pair}");
     }
 
+    let part = |part: &str, out: &str| {
+        let make = ["data", "noise", "--data", ".", "--share", "0", "--part", part, "--captions", "1", "--out", out];
+        assert!(err(&medley(folder.path(), &make), 0).contains("2 captions of 2 pictures, 0 of another"));
+        let pairs: Vec<Value> = serde_json::from_slice(&fs::read(folder.path().join(out)).unwrap()).unwrap();
+        pairs.iter().map(|pair| pair["image"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (first, second) = (part("1/2", "first.json"), part("2/2", "second.json"));
+    assert!(first.iter().all(|image| !second.contains(image)), "{first:?} {second:?}");
+
     let model = tiny("tiny_itm");
     let score = |threshold: &str| {
         let eval = ["eval", "capfilt", "--data", "web.json", "--json", "--threshold", threshold];

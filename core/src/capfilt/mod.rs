@@ -58,13 +58,14 @@ pub struct Judged {
     pub caption: String,
     /// Where it comes from.
     pub source: Source,
-    /// ITM probability that it describes the picture; 1 for texts by people.
+    /// ITM probability that it describes the picture; 1 for texts that nobody judged.
     pub score: f32,
     /// Whether it stays.
     pub kept: bool,
 }
 
-/// Writes a text for a picture and judges it beside the web's; the written one comes last.
+/// Writes a text for a picture and judges it beside the web's; the written one comes last. Without
+/// a captioner nothing is written, without a filter everything stays: the paper's Table 1.
 ///
 /// `picture` is the file's content and `index` its place in the dataset, which with the seed
 /// decides what is written: pictures can be worked through in any order and on any machine.
@@ -73,19 +74,25 @@ pub struct Judged {
 /// What decoding the picture gives, [`Error::NoHead`](crate::Error::NoHead) for models that
 /// cannot write or match, and [`Error::TextTooLong`](crate::Error::TextTooLong).
 pub async fn capfilt(
-    captioner: &Pipeline,
-    filter: &Pipeline,
+    captioner: Option<&Pipeline>,
+    filter: Option<&Pipeline>,
     picture: &[u8],
     index: usize,
     web: &[String],
     config: &CapFiltConfig,
 ) -> Result<Vec<Judged>> {
-    let written = synthesize(captioner, picture, index, config).await?;
     let mut texts: Vec<(String, Source)> = web.iter().map(|text| (text.clone(), Source::Web)).collect();
-    texts.push((written, Source::Synthetic));
+    if let Some(captioner) = captioner {
+        texts.push((synthesize(captioner, picture, index, config).await?, Source::Synthetic));
+    }
     // What is nothing but punctuation describes nothing.
     texts.retain(|(text, _)| !pre_caption(text, MAX_WORDS).is_empty());
-    judge(filter, picture, texts, config.threshold).await
+    match filter {
+        Some(filter) => judge(filter, picture, texts, config.threshold).await,
+        None => {
+            Ok(texts.into_iter().map(|(caption, source)| Judged { caption, source, score: 1.0, kept: true }).collect())
+        }
+    }
 }
 
 /// One text by nucleus sampling: more surprising than beam search, and for that of more use (BLIP

@@ -15,6 +15,7 @@ mod interrupt;
 mod matching;
 mod memory;
 mod model;
+mod part;
 mod picture;
 mod progress;
 mod reason;

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -18,6 +17,7 @@ use serde_json::json;
 
 use self::merge::{lines, merge, pairs_of, write_json};
 use super::model::DeviceArguments;
+use super::part::Part;
 use super::progress::Bar;
 use super::{ALL_GOOD, interrupt};
 
@@ -31,6 +31,9 @@ Examples:
   On four machines, each a quarter, and then together:
     medley capfilt --data web.json --images web --captioner c.safetensors --filter f.safetensors --out clean --shard 1/4
     medley capfilt --merge --out clean
+  What filtering or writing alone would make of it:
+    medley capfilt --data web.json --images web --filter matcher.safetensors --out filtered
+    medley capfilt --data web.json --images web --captioner captioner.safetensors --no-filter --out captioned
   From tar shards into tar shards, which are not unpacked:
     medley capfilt --data 'web/{000000..000123}.tar' --captioner c.safetensors --filter f.safetensors --out clean \\
       --out-format webdataset
@@ -55,12 +58,15 @@ pub struct Arguments {
     /// Folder the picture names of --human are relative to
     #[arg(long, requires = "human", value_name = "DIR")]
     human_images: Option<PathBuf>,
-    /// The model that writes; without --filter it also judges, if it can
-    #[arg(long, value_name = "PATH", required_unless_present = "merge")]
+    /// The model that writes; without --filter it also judges, if it can. Without it nothing is written
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["merge", "filter", "no_filter"])]
     captioner: Option<PathBuf>,
     /// The model that judges
     #[arg(long, value_name = "PATH")]
     filter: Option<PathBuf>,
+    /// Keep every text, unjudged
+    #[arg(long, conflicts_with = "filter")]
+    no_filter: bool,
     /// A tokenizer.json or vocab.txt, where none lies beside the models
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -81,7 +87,7 @@ pub struct Arguments {
     seed: u64,
     /// Work on one of several parts only, such as 2/4
     #[arg(long, value_name = "I/N", default_value = "1/1")]
-    shard: Shard,
+    shard: Part,
     /// What the pairs are written as
     #[arg(long, value_enum, default_value_t = Format::Json)]
     out_format: Format,
@@ -104,25 +110,6 @@ pub enum Format {
     Webdataset,
 }
 
-/// One part of several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard {
-    index: usize,
-    count: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-        match parts {
-            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err("must be a part of several, such as 2/4".to_owned()),
-        }
-    }
-}
-
 /// What became of the texts of one picture: a line of `texts.jsonl`.
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -138,7 +125,7 @@ struct Line {
 /// Cleans, or merges what was cleaned in parts.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
-    let (Some(data), Some(captioner)) = (&arguments.data, &arguments.captioner) else {
+    let Some(data) = &arguments.data else {
         return merge(&arguments.out, arguments.out_format, arguments.shard_size);
     };
     let config = CapFiltConfig {
@@ -155,21 +142,13 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("could not create {}", arguments.out.display()))?;
     same_settings(&arguments)?;
     let device = arguments.device.open().await?;
-    let captioner = load(captioner, &arguments, &device)?;
-    let filter = match &arguments.filter {
-        Some(path) => load(path, &arguments, &device)?,
-        None => captioner.clone(),
-    };
-    if !filter.can_match() {
-        bail!("a {} cannot judge: name a matcher or a pre-training model with --filter", filter.config().kind.name());
-    }
-    let Shard { index, count } = arguments.shard;
+    let (captioner, filter) = models(&arguments, &device)?;
+    let Part { index, count } = arguments.shard;
     let mut texts = Texts::open(&arguments.out.join(format!("texts-{index}-of-{count}.jsonl")))?;
     if index == 1 && texts.done.is_empty() {
         write_json(&arguments.out.join("human.json"), &pairs_of(&human))?;
     }
-    let mine: Vec<(usize, &CaptionExample)> =
-        web.iter().enumerate().filter(|(place, _)| place % count == index - 1).collect();
+    let mine: Vec<(usize, &CaptionExample)> = arguments.shard.of(&web).collect();
     let (mut bar, mut done) = (Bar::new(), texts.done.len());
     for (place, example) in &mine {
         if texts.done.contains(place) {
@@ -177,7 +156,8 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         }
         let judged = match example.image.read() {
             Ok(picture) => {
-                let judged = capfilt(&captioner, &filter, &picture, *place, &example.captions, &config).await;
+                let judged =
+                    capfilt(captioner.as_ref(), filter.as_ref(), &picture, *place, &example.captions, &config).await;
                 judged.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -207,10 +187,10 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
 
 /// Refuses to go on with other settings than those the folder was begun with.
 fn same_settings(arguments: &Arguments) -> Result<()> {
-    let Arguments { data, split, captioner, filter, top_p, threshold, max_length, seed, .. } = arguments;
+    let Arguments { data, split, captioner, filter, no_filter, top_p, threshold, max_length, seed, .. } = arguments;
     let settings = json!({
         "data": data, "split": split, "captioner": captioner, "filter": filter,
-        "top_p": top_p, "threshold": threshold, "max_length": max_length, "seed": seed,
+        "no_filter": no_filter, "top_p": top_p, "threshold": threshold, "max_length": max_length, "seed": seed,
     });
     let path = arguments.out.join("settings.json");
     match std::fs::read_to_string(&path) {
@@ -221,6 +201,30 @@ fn same_settings(arguments: &Arguments) -> Result<()> {
         Ok(_) => Ok(()),
         Err(_) => write_json(&path, &settings),
     }
+}
+
+/// What writes and what judges.
+fn models(arguments: &Arguments, device: &OpenDevice) -> Result<(Option<Pipeline>, Option<Pipeline>)> {
+    let load = |path: &PathBuf| load(path, arguments, device);
+    let captioner = arguments.captioner.as_ref().map(load).transpose()?;
+    if let Some(captioner) = captioner.as_ref().filter(|captioner| !captioner.can_caption()) {
+        bail!(
+            "a {} cannot write: name a captioner or a pre-training model with --captioner",
+            captioner.config().kind.name()
+        );
+    }
+    let filter = match &arguments.filter {
+        Some(path) => Some(load(path)?),
+        None if arguments.no_filter => None,
+        None => captioner.clone(),
+    };
+    if let Some(filter) = filter.as_ref().filter(|filter| !filter.can_match()) {
+        bail!(
+            "a {} cannot judge: name a matcher or a pre-training model with --filter, or keep everything with --no-filter",
+            filter.config().kind.name()
+        );
+    }
+    Ok((captioner, filter))
 }
 
 fn read(data: &Path, images: Option<&Path>, split: Option<&str>) -> Result<Vec<CaptionExample>> {
