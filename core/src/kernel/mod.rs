@@ -5,6 +5,8 @@
 
 mod attention;
 mod cross_entropy;
+#[cfg(feature = "train")]
+mod descent;
 mod gelu;
 mod layer_norm;
 mod linear;
@@ -17,6 +19,8 @@ mod vector;
 
 pub use attention::{Attend, AttendSteps, attention};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
+#[cfg(feature = "train")]
+pub use descent::{AdamWStep, Descend, Moving, adamw, drift, sum_of_squares};
 pub use gelu::{Gelu, gelu};
 pub use layer_norm::{Normalize, layer_norm};
 pub use linear::{Project, linear};

@@ -60,6 +60,12 @@ pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<F
     FloatTensor::<Flex>::from_data(TensorData::new(values, shape))
 }
 
+/// The same numbers one after the other, none of them hidden from view: its storage is the tensor.
+pub(super) fn own(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    let whole = x.layout().num_elements() * size_of::<f32>() == x.bytes().len() && x.is_contiguous();
+    if whole { x } else { x.to_contiguous() }
+}
+
 /// Runs `work` with the widest vectors this CPU has.
 #[inline(always)]
 pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
@@ -104,7 +110,7 @@ pub(super) fn fill_each<const N: usize>(
     pieces: [usize; N],
     fill: impl Fn(usize, [&mut [f32]; N]) + Send + Sync,
 ) {
-    let count = buffers[0].len() / pieces[0].max(1);
+    let count = buffers[0].len().div_ceil(pieces[0].max(1));
     let mut sizes = pieces.into_iter();
     let mut chunks = buffers.map(|buffer| buffer.chunks_mut(sizes.next().unwrap_or(1).max(1)));
     let mut tasks: Vec<[&mut [f32]; N]> = (0..count)
@@ -129,11 +135,21 @@ pub(super) fn fill_and_collect<R: Send>(
     values.chunks_mut(piece).enumerate().map(|(index, values)| fill(index, values)).collect()
 }
 
-/// `y = map(x)` for every number, in place where nobody else holds the tensor.
-pub(super) fn map(mut x: FloatTensor<Flex>, map: impl Fn(f32) -> f32 + Send + Sync) -> FloatTensor<Flex> {
-    if x.layout().num_elements() * size_of::<f32>() != x.bytes().len() || !x.is_contiguous() {
-        x = x.to_contiguous();
+/// An answer for each piece of `values`, in order.
+pub(super) fn collect<R: Send>(values: &[f32], piece: usize, answer: impl Fn(&[f32]) -> R + Send + Sync) -> Vec<R> {
+    #[cfg(feature = "threads")]
+    {
+        use rayon::prelude::*;
+        if values.len() > piece {
+            return values.par_chunks(piece).map(answer).collect();
+        }
     }
+    values.chunks(piece).map(answer).collect()
+}
+
+/// `y = map(x)` for every number, in place where nobody else holds the tensor.
+pub(super) fn map(x: FloatTensor<Flex>, map: impl Fn(f32) -> f32 + Send + Sync) -> FloatTensor<Flex> {
+    let mut x = own(x);
     if let Some(values) = x.try_storage_mut::<f32>() {
         fill(values, TASK, |_, piece| vectorized(|| piece.iter_mut().for_each(|value| *value = map(*value))));
         return x;

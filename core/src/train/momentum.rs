@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 
+use crate::kernel::drift;
 use crate::nn::{each_weight, replace_weights};
 
 /// A twin of type `M`, without gradients; its parameters have the paths of the learning model's.
@@ -34,7 +35,7 @@ impl<M: Module> Momentum<M> {
         let mut moved = BTreeMap::new();
         each_weight(&self.twin, &mut |path, _, twin| {
             let leading = leading.remove(path).expect("the learning model has what its twin has");
-            moved.insert(path.to_owned(), twin * self.decay + leading * (1.0 - self.decay));
+            moved.insert(path.to_owned(), drift(twin, leading, self.decay));
         });
         self.twin = replace_weights(self.twin.clone(), &mut |path, _, _| moved.remove(path));
     }

@@ -3,38 +3,37 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamW, AdamWConfig, AdamWState, GradientsParams, Optimizer as _};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::TrainConfig;
+use crate::kernel::{AdamWStep, Moving, adamw, drift, sum_of_squares};
+
+/// Added to the root of the second mean.
+const EPSILON: f64 = 1e-8;
 
 /// The optimiser and all it remembers, by parameter path.
 ///
 /// State is kept flat and by name rather than in burn's record, so that it lives on the model's
 /// own device and a resumed run continues bit for bit.
 pub(super) struct Optimizer {
-    decaying: AdamW,
-    plain: AdamW,
-    pub(super) states: BTreeMap<String, AdamWState<1>>,
+    pub(super) states: BTreeMap<String, Moments>,
     pub(super) averages: BTreeMap<String, Tensor<1>>,
 }
 
+/// What is remembered of a weight's gradients.
+pub(super) struct Moments {
+    /// Running mean.
+    pub mean: Tensor<1>,
+    /// Running mean of squares.
+    pub square: Tensor<1>,
+    /// Steps it was moved in.
+    pub time: usize,
+}
+
 impl Optimizer {
-    pub fn new(config: &TrainConfig) -> Self {
-        let adamw = |decay: f64| {
-            AdamWConfig::new()
-                .with_beta_1(config.beta_1 as f32)
-                .with_beta_2(config.beta_2 as f32)
-                .with_epsilon(1e-8)
-                .with_weight_decay(decay as f32)
-                .build()
-        };
-        Self {
-            decaying: adamw(config.weight_decay),
-            plain: adamw(0.0),
-            states: BTreeMap::new(),
-            averages: BTreeMap::new(),
-        }
+    pub fn new() -> Self {
+        Self { states: BTreeMap::new(), averages: BTreeMap::new() }
     }
 
     /// One step; returns the module with its new weights.
@@ -69,7 +68,7 @@ struct Norm<'a> {
 impl ModuleVisitor for Norm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
-            let square = grad.square().sum();
+            let square = sum_of_squares(grad);
             self.squares = Some(match self.squares.take() {
                 Some(squares) => squares + square,
                 None => square,
@@ -103,26 +102,33 @@ impl ModuleMapper for Step<'_> {
         let path = self.path.join(".");
         let decays = D == 2 && !path.ends_with("position");
         let rate = if path.starts_with("vision.") { self.rate * self.config.vision_rate_factor } else { self.rate };
-        let Optimizer { decaying, plain, states, averages } = &mut *self.optimizer;
-        let adamw = if decays { decaying } else { plain };
+        let Optimizer { states, averages } = &mut *self.optimizer;
         let scale = self.scale.clone();
         param.map(|tensor| {
-            let shape = tensor.dims();
-            let length: usize = shape.iter().product();
-            let weights = tensor.inner().reshape([length]);
-            let grad = grad.reshape([length]);
-            let grad = match scale {
-                Some(scale) => grad * scale,
-                None => grad,
+            let (shape, device) = (tensor.dims(), grad.device());
+            let length = [shape.iter().product::<usize>()];
+            let state = states.remove(&path).unwrap_or_else(|| Moments {
+                mean: Tensor::zeros(length, &device),
+                square: Tensor::zeros(length, &device),
+                time: 0,
+            });
+            let Moments { mean, square, time } = state;
+            let step = AdamWStep {
+                rate,
+                beta_1: self.config.beta_1,
+                beta_2: self.config.beta_2,
+                epsilon: EPSILON,
+                weight_decay: if decays { self.config.weight_decay } else { 0.0 },
+                time: time + 1,
             };
-            let (weights, state) = adamw.step(rate, weights, grad, states.remove(&path));
-            if let Some(state) = state {
-                states.insert(path.clone(), state);
-            }
+            let scale = scale.unwrap_or_else(|| Tensor::ones([1], &device));
+            let moving = Moving { weight: tensor.inner().reshape(length), mean, square };
+            let Moving { weight: weights, mean, square } = adamw(moving, grad.reshape(length), scale, step);
+            states.insert(path.clone(), Moments { mean, square, time: step.time });
             if self.config.weight_average > 0.0 {
                 let decay = self.config.weight_average;
                 let mean = match averages.remove(&path) {
-                    Some(mean) => mean * decay + weights.clone() * (1.0 - decay),
+                    Some(mean) => drift(mean, weights.clone(), decay),
                     None => weights.clone(),
                 };
                 averages.insert(path, mean);

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
-use super::optimizer::Optimizer;
+use super::optimizer::{Moments, Optimizer};
 use crate::checkpoint::{Dtype, NamedTensor, Weights, write_tensors};
 use crate::error::{Error, Result};
 use crate::nn::{each_weight, replace_weights};
@@ -42,12 +41,12 @@ pub(super) async fn save<M: Module>(
 ) -> Result<()> {
     let mut tensors = collect(module, "weight/");
     for (name, state) in &optimizer.states {
-        tensors.push(named(format!("mean/{name}"), state.momentum.moment_1.clone()));
-        tensors.push(named(format!("square/{name}"), state.momentum.moment_2.clone()));
+        tensors.push(named(format!("mean/{name}"), state.mean.clone()));
+        tensors.push(named(format!("square/{name}"), state.square.clone()));
     }
     tensors.extend(task.into_iter().map(|tensor| NamedTensor { name: format!("task/{}", tensor.name), ..tensor }));
     tensors.extend(optimizer.averages.iter().map(|(name, mean)| named(format!("average/{name}"), mean.clone())));
-    let times = optimizer.states.iter().map(|(name, state)| (name.clone(), state.momentum.time)).collect();
+    let times = optimizer.states.iter().map(|(name, state)| (name.clone(), state.time)).collect();
     let run = serde_json::to_string(&Run { times, ..run.clone() })
         .map_err(|source| Error::Config { reason: source.to_string() })?;
     write_tensors(path, tensors, HashMap::from([(RUN_KEY.to_owned(), run)]), Dtype::F32).await
@@ -66,9 +65,8 @@ pub(super) fn load<M: Module>(file: &Weights, module: M, optimizer: &mut Optimiz
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     };
     for (name, time) in &run.times {
-        let mut momentum = AdaptiveMomentumState::new(*time, read("mean", name)?, read("square", name)?);
-        momentum.time = *time;
-        optimizer.states.insert(name.clone(), AdamWState::new(momentum));
+        let moments = Moments { mean: read("mean", name)?, square: read("square", name)?, time: *time };
+        optimizer.states.insert(name.clone(), moments);
     }
     for key in file.tensors().keys() {
         if let Some(name) = key.strip_prefix("average/") {

@@ -184,7 +184,7 @@ impl<T: Task> Trainer<T> {
         };
         let rest = num_examples % config.batch_size;
         let left_out = if rest < task.least_examples() { rest } else { 0 };
-        let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new(&config));
+        let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new());
         Ok(Self { config, task, device, sizes, model: Some(model), optimizer, run, runs })
     }
 
@@ -194,7 +194,7 @@ impl<T: Task> Trainer<T> {
     /// [`Error::Config`] listing the differences when the settings or data changed, and what
     /// reading gives.
     pub fn resume(&mut self, path: &Path) -> Result<()> {
-        let mut optimizer = Optimizer::new(&self.config);
+        let mut optimizer = Optimizer::new();
         let file = Weights::open(path)?;
         let (run, model) = state::load(&file, self.learning().clone(), &mut optimizer)?;
         let mut differences = self.config.differences(&run.config);
