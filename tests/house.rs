@@ -18,7 +18,22 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("generate", &["model", "nn", "text"]),
     ("pipeline", &["model", "checkpoint", "generate", "tokenizer", "preprocess", "device", "text", "vision"]),
     ("data", &["preprocess"]),
-    ("train", &["model", "nn", "kernel", "vision", "generate", "loss", "checkpoint", "data", "tokenizer", "preprocess", "text"]),
+    (
+        "train",
+        &[
+            "model",
+            "nn",
+            "kernel",
+            "vision",
+            "generate",
+            "loss",
+            "checkpoint",
+            "data",
+            "tokenizer",
+            "preprocess",
+            "text",
+        ],
+    ),
     ("eval", &["pipeline", "data"]),
     ("capfilt", &["pipeline", "data", "generate", "preprocess"]),
 ];
