@@ -5,11 +5,11 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
 use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
-use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt};
+use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay};
 use medley::progress::silent;
 use medley::text::{Context, Sharing};
 use medley::vision::VisionConfig;
-use medley_tests::{Reference, device, fixture, largest_difference, values};
+use medley_tests::{Reference, device, fixture, largest_difference, turn, values};
 
 fn open(path: &str, sizes: &str) -> (Model, BlipConfig) {
     let config = Some(fixture(sizes).join("config.json"));
@@ -44,6 +44,19 @@ fn a_pre_training_model_becomes_a_captioner_that_writes_the_same() {
     let (Model::Pretraining(before), Model::Captioner(after)) = (&source.0, &captioner) else { panic!("other kinds") };
     let before = values(before.writer().logits(ids(), None, &image(&source.0)));
     assert_eq!(before, values(after.writer().logits(ids(), None, &image(&captioner))));
+}
+
+#[test]
+fn what_a_captioner_learned_goes_back_into_the_model_it_was_a_part_of() {
+    let _turn = turn();
+    let (model, config) = pretraining();
+    let learned = Model::init(&BlipConfig { kind: Kind::Captioner, ..config }, &device("cpu"));
+    let (whole, taken) = overlay(model, &learned);
+    let (Model::Captioner(learned), Model::Pretraining(whole)) = (&learned, &whole) else { panic!("other kinds") };
+    assert!(taken > 10, "{taken}");
+    let image = image(&Model::from(whole.clone()));
+    let written = values(learned.writer().logits(ids(), None, &image));
+    assert_eq!(written, values(whole.writer().logits(ids(), None, &image)));
 }
 
 #[test]

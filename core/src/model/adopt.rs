@@ -63,6 +63,24 @@ pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Ve
     (model, fresh)
 }
 
+/// The model with the weights that `other` has at the same paths in the same shapes, and how many those are: what a
+/// captioner learned further goes back into the model it was a part of.
+pub fn overlay(model: Model, other: &Model) -> (Model, usize) {
+    let mut known = Weights::new();
+    let mut note = |path: &str, shape: &[usize], weight| {
+        known.insert(path.to_owned(), (shape.to_vec(), weight));
+    };
+    with_model!(other, module => each_weight(module, &mut note));
+    let mut taken = 0;
+    let mut take = |path: &str, shape: &[usize], _: &Device| {
+        let (_, weight) = known.remove(path).filter(|(known, _)| known == shape)?;
+        taken += 1;
+        Some(weight)
+    };
+    let model = with_model!(model, module => Model::from(replace_weights(module, &mut take)));
+    (model, taken)
+}
+
 /// The weight of this shape at this path, or at one that an exchange leads to: of the stack, of
 /// the kind of attention, or one after the other.
 fn find(known: &Weights, path: &str, shape: &[usize], writes: bool) -> Option<Tensor<1>> {

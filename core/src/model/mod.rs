@@ -9,7 +9,7 @@ mod matcher;
 mod pretraining;
 mod reasoner;
 
-pub use adopt::adopt;
+pub use adopt::{adopt, overlay};
 pub use answerer::{Answerer, Responder};
 pub use captioner::{Captioner, Writer};
 pub use config::{BlipConfig, Kind};

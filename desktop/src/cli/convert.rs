@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use medley::checkpoint::{Dtype, TokenizerText, load, save};
+use medley::checkpoint::{Dtype, LoadOptions, TokenizerText, load, save};
 use medley::device::{DeviceChoice, open};
+use medley::model::overlay;
 use medley::tokenizer::Tokenizer;
 
 use super::ALL_GOOD;
@@ -15,6 +16,8 @@ use super::progress::Bar;
 pub const EXAMPLES: &str = "\
 Examples:
   medley convert blip-image-captioning-base captioner.safetensors --dtype f16
+  What a captioner learned after it was a part of a model that does more, back into that model:
+    medley convert whole.safetensors better.safetensors --with captioner.safetensors
   medley convert model_base_retrieval_coco.pth matcher.safetensors --skip-training-state --tokenizer vocab.txt";
 
 /// Number format of the result.
@@ -36,6 +39,9 @@ pub struct Arguments {
     /// Number format of the result
     #[arg(long, value_enum, default_value_t = Format::F32)]
     dtype: Format,
+    /// Take all weights that this checkpoint has at the same places from there
+    #[arg(long, value_name = "PATH")]
+    with: Option<PathBuf>,
     /// Write over a file that is there
     #[arg(long)]
     overwrite: bool,
@@ -68,6 +74,19 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let loaded = load(&arguments.input, &device, &options.options(), &mut |progress| bar.report(progress));
     bar.clear();
     let mut checkpoint = loaded.with_context(|| format!("could not load {}", arguments.input.display()))?;
+    if let Some(with) = &arguments.with {
+        let mut bar = Bar::new();
+        let options = LoadOptions { skip_training_state: true, ..LoadOptions::default() };
+        let loaded = load(with, &device, &options, &mut |progress| bar.report(progress));
+        bar.clear();
+        let other = loaded.with_context(|| format!("could not load {}", with.display()))?;
+        let (model, taken) = overlay(checkpoint.model, &other.model);
+        if taken == 0 {
+            bail!("{} has no weight of the shape of one in {}", with.display(), arguments.input.display());
+        }
+        eprintln!("{taken} tensors from {}", with.display());
+        checkpoint.model = model;
+    }
     // A vocabulary becomes the tokenizer it stands for: the result is one file.
     let tokenizer = match &checkpoint.tokenizer {
         Some(TokenizerText::Vocab(vocab)) => Some(Tokenizer::from_vocab(vocab)?),
