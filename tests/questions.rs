@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use medley::data::{QuestionSet, holds_questions, read_questions};
+use medley::data::{QuestionSet, hold_out_questions, holds_questions, read_questions};
 use medley::error::Error;
 use medley::eval::VqaPrior;
 use tempfile::TempDir;
@@ -44,6 +44,19 @@ fn questions_of_vqa_find_their_answers_and_pictures_by_number() {
     assert_eq!((first.answer_type.as_deref(), first.question_type.as_deref()), (Some("number"), Some("how many")));
     assert!(set.examples[1].answers.is_empty());
     assert_eq!(set.warnings, ["questions that the annotations do not answer: 1 (7000)"]);
+}
+
+#[test]
+fn further_questions_are_not_about_pictures_held_out() {
+    let more = r#"[{"image_id": 42, "question": "which color?", "answer": "brown"},
+        {"image_id": 7, "question": "what is there?", "answer": "cat"}]"#;
+    let folder = folder(&[("q.json", QUESTIONS), ("more.json", more)]);
+    let (mut train, held) = hold_out_questions(read(&folder, "q.json", None).unwrap(), 0.5, 0);
+    assert_eq!((train.examples.len(), held.examples.len()), (1, 1));
+    train.extend_beside(read(&folder, "more.json", None).unwrap(), &held);
+    let pictures: Vec<String> = train.examples.iter().map(|example| example.image.name()).collect();
+    assert_eq!(pictures, vec![pictures[0].clone(); 2], "two questions about one picture");
+    assert_ne!(held.examples[0].image.name(), pictures[0]);
 }
 
 #[test]

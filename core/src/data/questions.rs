@@ -6,7 +6,7 @@
 //! | BLIP's lists | `[{"image", "question", "answer"}]`, an answer being a text or a list; `"dataset": "vg"` for Visual Genome's |
 //! | COCO-QA | `[{"image_id", "question", "answer"}]` |
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -224,6 +224,15 @@ pub fn holds_questions(data: &Path) -> bool {
 pub fn hold_out_questions(set: QuestionSet, fraction: f64, seed: u64) -> (QuestionSet, QuestionSet) {
     let (kept, held) = hold_out_by(set.examples, |example| example.image.name(), fraction, seed);
     (QuestionSet { examples: kept, warnings: set.warnings }, QuestionSet { examples: held, warnings: Vec::new() })
+}
+
+impl QuestionSet {
+    /// Adds the questions of another set, but for those about pictures of `held`.
+    pub fn extend_beside(&mut self, more: Self, held: &Self) {
+        let held: HashSet<String> = held.examples.iter().map(|example| example.image.name()).collect();
+        self.examples.extend(more.examples.into_iter().filter(|example| !held.contains(&example.image.name())));
+        self.warnings.extend(more.warnings);
+    }
 }
 
 impl Answers {

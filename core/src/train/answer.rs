@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 
 use super::TrainConfig;
-use super::features::{Keeping, Shown};
+use super::features::Keeping;
 use super::pictures::{Wanted, WantedPicture};
-use super::rows::{Row, token_losses};
+use super::rows::{Row, places, token_losses};
 use super::trainer::{Step, Task, Trainer, in_parts};
 use crate::data::{Picture, QuestionExample};
 use crate::error::Result;
@@ -21,7 +22,6 @@ use crate::preprocess::{Augment, Preprocessor, pre_question};
 use crate::progress::Report;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::{Tokenizer, pad};
-use crate::vision::VisionTransformer;
 
 /// Words of a question that are read.
 const MAX_WORDS: usize = 50;
@@ -43,6 +43,8 @@ pub(super) struct Questions {
     /// What is asked about, each picture once.
     images: Vec<Picture>,
     asked: Vec<Asked>,
+    /// The places of the questions about each picture.
+    about: Vec<Vec<usize>>,
 }
 
 /// The task of an answerer: questions alone.
@@ -110,7 +112,16 @@ impl Questions {
                 answers: counted.into_iter().map(row).collect::<Result<_>>()?,
             });
         }
-        Ok(Self { preprocessor, tokens, images, asked })
+        let mut about = vec![Vec::new(); images.len()];
+        asked.iter().enumerate().for_each(|(place, asked): (usize, &Asked)| about[asked.image].push(place));
+        Ok(Self { preprocessor, tokens, images, asked, about })
+    }
+
+    /// So many questions, those about a picture together: it is encoded once for all of them.
+    pub fn draw(&self, count: usize, draws: &mut StdRng) -> Vec<usize> {
+        let mut pictures: Vec<usize> = (0..self.images.len()).collect();
+        pictures.shuffle(draws);
+        pictures.into_iter().flat_map(|picture| &self.about[picture]).copied().take(count).collect()
     }
 
     /// How many there are.
@@ -128,42 +139,43 @@ impl Questions {
         places.iter().map(|place| self.asked[*place].image)
     }
 
-    /// The pictures that these questions are about; how each is distorted is drawn.
-    pub fn pictures(&self, places: &[usize], draws: &mut StdRng, config: &TrainConfig) -> Vec<WantedPicture> {
-        let augment = config.distortion(Augment::default());
-        let mut picture = |image: usize| {
-            let seed = draws.random();
-            WantedPicture { picture: self.images[image].clone(), distortion: augment.map(|how| (how, seed)) }
+    /// The pictures of these questions, each once, and for each question which of them it is about.
+    pub fn distinct_images(&self, places: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let mut images: Vec<usize> = Vec::new();
+        let mut row = |image: usize| match images.iter().position(|known| *known == image) {
+            Some(row) => row,
+            None => {
+                images.push(image);
+                images.len() - 1
+            }
         };
-        self.images_of(places).map(&mut picture).collect()
+        let rows = self.images_of(places).map(&mut row).collect();
+        (images, rows)
+    }
+
+    /// These pictures; how each is distorted is drawn.
+    pub fn pictures(&self, images: &[usize], draws: &mut StdRng, config: &TrainConfig) -> Vec<WantedPicture> {
+        let augment = config.distortion(Augment::default());
+        let mut picture = |image: &usize| {
+            let seed = draws.random();
+            WantedPicture { picture: self.images[*image].clone(), distortion: augment.map(|how| (how, seed)) }
+        };
+        images.iter().map(&mut picture).collect()
     }
 
     /// The sum over all answers to these questions of what writing each costs, times its share of
-    /// people, `[1]`; `shown` are the pictures they are about.
-    pub fn loss(
-        &self,
-        vision: &VisionTransformer,
-        responder: Responder<'_>,
-        places: &[usize],
-        shown: Shown,
-        smoothing: f64,
-    ) -> Tensor<1> {
-        let asked: Vec<&Asked> = places.iter().map(|place| &self.asked[*place]).collect();
-        let image = Context::new(shown.embeds(vision));
-        self.written_loss(responder, &image, &asked, smoothing)
-    }
-
-    fn written_loss(&self, responder: Responder<'_>, image: &Context, asked: &[&Asked], smoothing: f64) -> Tensor<1> {
+    /// people, `[1]`; `image` has a row for every question.
+    pub fn loss(&self, responder: Responder<'_>, image: &Context, asked: &[usize], smoothing: f64) -> Tensor<1> {
+        let asked: Vec<&Asked> = asked.iter().map(|place| &self.asked[*place]).collect();
         let device = image.states.device();
         let questions: Vec<Vec<u32>> = asked.iter().map(|asked| asked.question.clone()).collect();
         let questions = pad(&questions, self.tokens.pad, &device);
         let states = responder.question_states(questions.ids, questions.hidden.clone(), image);
 
         // Questions have different numbers of answers: each answer reads a copy of its question.
-        let places = asked.iter().zip(0..).flat_map(|(asked, place)| asked.answers.iter().map(move |_| place));
-        let places: Vec<i32> = places.collect();
-        let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
-        let context = Context { hidden: questions.hidden, ..Context::new(states) }.select(places);
+        let rows = asked.iter().enumerate().flat_map(|(row, asked)| asked.answers.iter().map(move |_| row));
+        let rows: Vec<usize> = rows.collect();
+        let context = Context { hidden: questions.hidden, ..Context::new(states) }.select(places(&rows, &device));
         let answers: Vec<&(Vec<u32>, f32)> = asked.iter().flat_map(|asked| &asked.answers).collect();
         let rows: Vec<Row> = answers.iter().map(|(ids, _)| Row { ids, given: 1 }).collect();
         let losses = token_losses(responder.writer(), &rows, &context, self.tokens, smoothing);
@@ -192,7 +204,8 @@ impl Task for AnswerTask {
     }
 
     fn draw(&self, examples: &[usize], config: &TrainConfig, draws: &mut StdRng) -> ((), Option<Wanted>) {
-        let pictures = self.questions.pictures(examples, draws, config);
+        let images: Vec<usize> = self.questions.images_of(examples).collect();
+        let pictures = self.questions.pictures(&images, draws, config);
         let wanted = Wanted { pictures, preprocessor: self.questions.preprocessor.clone() };
         ((), self.keeping.reads_pictures().then_some(wanted))
     }
@@ -202,8 +215,8 @@ impl Task for AnswerTask {
         in_parts(model, examples.len(), config.accumulate, |part| {
             let places = &examples[part.clone()];
             let shown = self.keeping.shown(self.questions.images_of(places), pictures, part, device);
-            let (vision, responder) = (model.vision(), model.responder());
-            let loss = self.questions.loss(vision, responder, places, shown, config.label_smoothing);
+            let image = Context::new(shown.embeds(model.vision()));
+            let loss = self.questions.loss(model.responder(), &image, places, config.label_smoothing);
             Ok(loss / examples.len() as f64)
         })
         .await

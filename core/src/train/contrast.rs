@@ -1,7 +1,7 @@
 //! ITC and ITM of one batch: the part that pre-training and retrieval share
 //! (`blip_pretrain.py`, `blip_retrieval.py`).
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::features::Shown;
 use super::momentum::Momentum;
 use super::negatives::draw;
 use super::queue::FeatureQueue;
+use super::rows::places;
 use super::state::{collect, fill, named};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::error::{Error, Result};
@@ -255,9 +256,7 @@ pub fn matching_loss(
     let beside = pad(&beside, tokens.pad, &device);
     let logits = model.itm_logits(beside.ids, beside.hidden, &pairs.context);
 
-    let places: Vec<i32> = images.iter().map(|image| *image as i32).collect();
-    let places = Tensor::<1, Int>::from_data(TensorData::from(places.as_slice()), &device);
-    let drawn = pairs.context.select(places);
+    let drawn = pairs.context.select(places(images, &device));
     let own: Vec<Vec<u32>> = (0..pairs.ids.len()).map(|picture| read(first(picture))).collect();
     let own = pad(&own, tokens.pad, &device);
     let logits = Tensor::cat(vec![logits, model.itm_logits(own.ids, own.hidden, &drawn)], 0);

@@ -6,7 +6,6 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::index::sample;
 
 use super::TrainConfig;
 use super::answer::Questions;
@@ -14,7 +13,7 @@ use super::contrast::{Contrast, Pairs};
 use super::features::{Keeping, Shown};
 use super::freeze::first_learning_part;
 use super::pictures::{Wanted, WantedPicture};
-use super::rows::{Row, Sample, token_losses, tokenize};
+use super::rows::{Row, Sample, places, token_losses, tokenize};
 use super::trainer::{Step, Task, Trainer};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::{CaptionExample, Picture, QuestionExample};
@@ -123,7 +122,7 @@ pub struct PairTask<M> {
 pub struct Drawn {
     /// Texts for every photograph, of each as many, their first token `[CLS]`.
     texts: Vec<Vec<u32>>,
-    /// The places of its questions, whose pictures follow those of the texts.
+    /// The places of its questions; their pictures, each once, follow those of the texts.
     questions: Vec<usize>,
 }
 
@@ -218,8 +217,8 @@ impl<M: LearnsPairs> Task for PairTask<M> {
         let mut pictures: Vec<WantedPicture> = images.iter().map(&mut picture).collect();
         let mut questions = Vec::new();
         if let Some(asked) = &self.questions {
-            questions = sample(draws, asked.len(), config.questions_per_step.clamp(1, asked.len())).into_vec();
-            pictures.extend(asked.pictures(&questions, draws, config));
+            questions = asked.draw(config.questions_per_step.max(1), draws);
+            pictures.extend(asked.pictures(&asked.distinct_images(&questions).0, draws, config));
         }
         let wanted = Wanted { pictures, preprocessor: self.preprocessor.clone() };
         (Drawn { texts, questions }, self.keeping.reads_pictures().then_some(wanted))
@@ -257,9 +256,12 @@ impl<M: LearnsPairs> Task for PairTask<M> {
             loss = loss + self.written_loss(writer, texts, &context, config);
         }
         if let (Some(questions), Some(responder)) = (&self.questions, model.responder()) {
-            let images = questions.images_of(asked).map(|image| self.samples.len() + image);
-            let shown = self.keeping.shown(images, pictures, batch..batch + asked.len(), step.device);
-            let answered = questions.loss(vision, responder, asked, shown, config.label_smoothing);
+            let (images, rows) = questions.distinct_images(asked);
+            let part = batch..batch + images.len();
+            let images = images.into_iter().map(|image| self.samples.len() + image);
+            let image = Context::new(self.keeping.shown(images, pictures, part, step.device).embeds(vision));
+            let image = responder.question().with_keys(image).select(places(&rows, step.device));
+            let answered = questions.loss(responder, &image, asked, config.label_smoothing);
             loss = loss + answered / asked.len() as f64;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);

@@ -1,6 +1,6 @@
 //! Captions as rows of tokens, and what each token costs.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
@@ -64,6 +64,12 @@ pub(super) fn tokenize(
         }
     }
     Ok(samples)
+}
+
+/// Places in a batch, `[row]`.
+pub(super) fn places(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    Tensor::from_data(TensorData::from(rows.as_slice()), device)
 }
 
 /// The loss of every learned token of all rows, one after the other, `[label]`.

@@ -44,7 +44,10 @@ pub struct Arguments {
     /// Folder with the questions' pictures
     #[arg(long, value_name = "DIR", requires = "questions")]
     question_images: Option<PathBuf>,
-    /// Questions in a step
+    /// Further questions about pictures in the same folder, such as COCO-QA beside VQA v2; may be repeated
+    #[arg(long, requires = "questions", value_name = "FILE")]
+    more_questions: Vec<PathBuf>,
+    /// Questions in a step; those about a picture come together
     #[arg(long, default_value_t = TrainConfig::default().questions_per_step, value_name = "N")]
     questions_per_step: usize,
     /// Layers of the stack that writes answers, where the model has none yet
@@ -57,7 +60,10 @@ impl Arguments {
     fn read_questions(&self) -> Result<Option<QuestionSet>> {
         let Some(path) = &self.questions else { return Ok(None) };
         let read = read_answered(path, self.annotations.as_deref(), self.question_images.as_deref())?;
-        let (train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
+        let (mut train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
+        for more in &self.more_questions {
+            train.extend_beside(read_answered(more, None, self.question_images.as_deref())?, &val);
+        }
         eprintln!("{} questions to learn from, {} held out", train.examples.len(), val.examples.len());
         Ok(Some(train))
     }
