@@ -18,6 +18,10 @@ pub struct FilterScores {
     /// Probability that of a right and a swapped caption the right one scores higher: the area under the curve of
     /// kept right over kept swapped captions, whatever the threshold.
     pub auc: f64,
+    /// Least score to keep a caption by at which the lesser of the shares caught and kept is greatest.
+    pub fair_threshold: f32,
+    /// That lesser share.
+    pub fair: f64,
 }
 
 /// Scores a filter by what it says of captions, each beside whether it is swapped.
@@ -29,7 +33,10 @@ pub fn filter_scores(judged: &[(f32, bool)], threshold: f32) -> FilterScores {
     };
     let (swapped, right) = (count(&|_, swapped| swapped), count(&|_, swapped| !swapped));
     let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+    let (fair_threshold, fair) = fairest(judged, swapped, right);
     FilterScores {
+        fair_threshold,
+        fair,
         swapped,
         right,
         threshold,
@@ -37,6 +44,23 @@ pub fn filter_scores(judged: &[(f32, bool)], threshold: f32) -> FilterScores {
         kept: share(count(&|score, swapped| !swapped && score >= threshold), right),
         auc: area(judged, swapped, right),
     }
+}
+
+/// The threshold, of all scores there are, at which the lesser of both shares is greatest, and that share.
+fn fairest(judged: &[(f32, bool)], swapped: usize, right: usize) -> (f32, f64) {
+    let mut sorted = judged.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+    let (mut best, mut below) = ((0.0, 0.0), [0, 0]);
+    for equal in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let [caught, lost] = below;
+        let lesser = share(caught, swapped).min(share(right - lost, right));
+        if lesser > best.1 {
+            best = (equal[0].0, lesser);
+        }
+        equal.iter().for_each(|(_, swapped)| below[usize::from(!swapped)] += 1);
+    }
+    best
 }
 
 /// Wilcoxon's rank sum, equal scores sharing their ranks.
@@ -68,6 +92,16 @@ mod tests {
         let scores = filter_scores(&[(0.5, false), (0.4, false), (0.5, true), (0.1, true), (0.2, true)], 0.5);
         assert_eq!((scores.swapped, scores.right), (3, 2));
         assert_eq!((scores.caught, scores.kept), (2.0 / 3.0, 0.5));
+    }
+
+    #[test]
+    fn the_fair_threshold_parts_them_best() {
+        // Between 0.3 and 0.6 all but one of each are on the right side.
+        let judged = [(0.1, true), (0.2, true), (0.3, false), (0.6, false), (0.7, true), (0.9, false)];
+        let scores = filter_scores(&judged, 0.5);
+        assert_eq!((scores.fair_threshold, scores.fair), (0.3, 2.0 / 3.0));
+        assert_eq!(filter_scores(&judged, scores.fair_threshold).caught, scores.fair);
+        assert_eq!(filter_scores(&[(0.9, false), (0.8, true)], 0.5).fair, 1.0);
     }
 
     #[test]

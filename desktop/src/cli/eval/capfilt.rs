@@ -42,10 +42,11 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     bar.clear();
     let scores = filter_scores(&judged?, arguments.threshold);
     arguments.score.show(&scores, || {
-        let FilterScores { swapped, right, threshold, caught, kept, auc } = scores;
+        let FilterScores { swapped, right, threshold, caught, kept, auc, fair_threshold, fair } = scores;
         print(&format_args!("caught  {:>5.1}   of {swapped} swapped captions, below {threshold}", 100.0 * caught));
         print(&format_args!("kept    {:>5.1}   of {right} right captions", 100.0 * kept));
         print(&format_args!("AUC     {:>5.1}", 100.0 * auc));
+        print(&format_args!("fair    {:>5.1}   of both, with --threshold {fair_threshold:.3}", 100.0 * fair));
     })
 }
 

@@ -1,5 +1,6 @@
 //! `medley eval vqa`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -27,13 +28,16 @@ pub struct Arguments {
     /// Choose among the answers of this file, a JSON list or one a line, instead of writing them
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// With --answers: how many are read whole, those whose first token is most probable
-    #[arg(long, default_value_t = 128, requires = "answers", value_name = "K")]
+    /// With --answers or --choose: how many are read whole, those whose first token is most probable
+    #[arg(long, default_value_t = 128, value_name = "K")]
     rank_k: usize,
     /// Only the questions about the tenth of the pictures that `train` holds out with this --seed, 0 if not given,
     /// beside what can be answered without looking: the most frequent answer to each kind of question among the others
     #[arg(long, num_args = 0..=1, default_missing_value = "0", value_name = "SEED")]
     held_out: Option<u64>,
+    /// With --held-out: choose among so many answers, those that people gave most often to the other questions
+    #[arg(long, requires = "held_out", conflicts_with = "answers", value_name = "N")]
+    choose: Option<usize>,
     /// Questions to answer at most; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: usize,
@@ -53,7 +57,11 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     if arguments.limit > 0 {
         examples.truncate(arguments.limit);
     }
-    let choices = arguments.answers.as_deref().map(read_answers).transpose()?.unwrap_or_default();
+    let choices = match (&arguments.answers, arguments.choose) {
+        (Some(file), _) => read_answers(file)?,
+        (None, Some(count)) => most_frequent(&others, count),
+        (None, None) => Vec::new(),
+    };
     let options = AnswerOptions { choices, rank_k: arguments.rank_k, ..AnswerOptions::default() };
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
@@ -97,6 +105,17 @@ fn scores_of<'a>(answered: impl Iterator<Item = (&'a QuestionExample, &'a str)>)
     vqa_scores(known.map(|(example, answer)| {
         (answer, example.answers.as_slice(), example.answer_type.as_deref().or(kind(example)))
     }))
+}
+
+/// So many answers, the most frequent first; of two that are as frequent, the first in the alphabet.
+fn most_frequent(set: &QuestionSet, count: usize) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let answers = set.examples.iter().flat_map(|example| &example.answers);
+    let answers = answers.map(|answer| answer.trim().to_lowercase()).filter(|answer| !answer.is_empty());
+    answers.for_each(|answer| *counts.entry(answer).or_default() += 1);
+    let mut counted: Vec<(String, usize)> = counts.into_iter().collect();
+    counted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counted.into_iter().take(count).map(|(answer, _)| answer).collect()
 }
 
 /// A JSON list of texts, or one a line.
