@@ -5,7 +5,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
 use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
-use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay};
+use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay, with_match_threshold};
 use medley::progress::silent;
 use medley::text::{Context, Sharing};
 use medley::vision::VisionConfig;
@@ -57,6 +57,21 @@ fn what_a_captioner_learned_goes_back_into_the_model_it_was_a_part_of() {
     let image = image(&Model::from(whole.clone()));
     let written = values(learned.writer().logits(ids(), None, &image));
     assert_eq!(written, values(whole.writer().logits(ids(), None, &image)));
+}
+
+#[test]
+fn what_counts_as_a_match_can_be_moved() {
+    let model = pretraining().0;
+    let probability = |model: &Model| {
+        let Model::Pretraining(model) = model else { panic!("another kind") };
+        let logits = values(model.comparer().itm_logits(ids(), None, &image(&Model::from(model.clone()))));
+        1.0 / (1.0 + (logits[0] - logits[1]).exp())
+    };
+    let before = probability(&model);
+    let moved = with_match_threshold(model, f64::from(before)).unwrap();
+    assert!((probability(&moved) - 0.5).abs() < 1e-5, "{before} became {}", probability(&moved));
+    let captioner = become_kind(Kind::Captioner, &pretraining()).0;
+    assert!(with_match_threshold(captioner, 0.3).is_none());
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
-use super::BlipConfig;
+use super::{BlipConfig, Model};
 use crate::nn::{BlockRuns, Linear, linear};
 use crate::text::{Context, Med, Mode};
 use crate::vision::VisionTransformer;
@@ -77,6 +77,29 @@ impl MatchHeads {
     }
 }
 
+impl MatchHeads {
+    /// The same heads, but that a pair matches (0.5) whose ITM probability was `threshold`: hard negatives, two of them
+    /// beside every right pair, teach a head to doubt. The order of pairs stays.
+    fn with_threshold(self, threshold: f64) -> Self {
+        let shift = (threshold / (1.0 - threshold)).ln() as f32;
+        let Linear { weight, bias } = self.itm_head;
+        let bias = bias.map(|bias| {
+            let device = bias.device();
+            bias - Tensor::from_floats([0.0, shift], &device)
+        });
+        Self { itm_head: Linear { weight, bias }, ..self }
+    }
+}
+
+/// The model that calls a match what had this ITM probability, between 0 and 1, and more; none where it has no ITM.
+pub fn with_match_threshold(model: Model, threshold: f64) -> Option<Model> {
+    match model {
+        Model::Matcher(model) => Some(Matcher { heads: model.heads.with_threshold(threshold), ..model }.into()),
+        Model::Pretraining(model) => Some(model.map_heads(|heads| heads.with_threshold(threshold)).into()),
+        _ => None,
+    }
+}
+
 /// A text stack in its reading roles, with the heads that compare.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparer<'a> {
@@ -87,7 +110,9 @@ pub struct Comparer<'a> {
 impl Comparer<'_> {
     /// Images in the shared space: `[batch, image_token, context]` to unit `[batch, embed]`.
     pub fn image_feature(&self, image_embeds: Tensor<3>) -> Tensor<2> {
-        unit_length(self.heads.vision_projection.forward(first_token(image_embeds)))
+        let projection = &self.heads.vision_projection;
+        let first = first_token(image_embeds).cast(projection.weight.val().dtype());
+        unit_length(projection.forward(first).cast(DType::F32))
     }
 
     /// Texts in the shared space.
@@ -98,7 +123,7 @@ impl Comparer<'_> {
     /// - returns unit `[batch, embed]`
     pub fn text_feature(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>) -> Tensor<2> {
         let states = self.text.forward(Mode::Text, ids, hidden, None, None);
-        unit_length(self.heads.text_projection.forward(first_token(states)))
+        unit_length(self.heads.text_projection.forward(first_token(states)).cast(DType::F32))
     }
 
     /// Whether each text describes its image; column 1 is a match.
@@ -110,12 +135,12 @@ impl Comparer<'_> {
     /// - returns logits, `[batch * n, 2]`
     pub fn itm_logits(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>, context: &Context) -> Tensor<2> {
         let states = self.text.forward(Mode::Grounded, ids, hidden, Some(context), None);
-        self.heads.itm_head.forward(first_token(states))
+        self.heads.itm_head.forward(first_token(states)).cast(DType::F32)
     }
 
     /// The learned temperature of ITC, `[1]`.
     pub fn temperature(&self) -> Tensor<1> {
-        self.heads.temperature.val()
+        self.heads.temperature.val().cast(DType::F32)
     }
 
     /// Width of the shared space.

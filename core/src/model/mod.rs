@@ -14,7 +14,7 @@ pub use answerer::{Answerer, Responder};
 pub use captioner::{Captioner, Writer};
 pub use config::{BlipConfig, Kind};
 pub use dialog::Dialog;
-pub use matcher::{Comparer, MatchHeads, Matcher, unit_length};
+pub use matcher::{Comparer, MatchHeads, Matcher, unit_length, with_match_threshold};
 pub use pretraining::Pretraining;
 pub use reasoner::Reasoner;
 

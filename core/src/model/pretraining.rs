@@ -69,6 +69,11 @@ impl Pretraining {
         Matcher::from_parts(self.vision.clone(), self.text.clone().without_causal(), self.heads.clone())
     }
 
+    /// The same model with other heads.
+    pub(super) fn map_heads(self, map: impl FnOnce(MatchHeads) -> MatchHeads) -> Self {
+        Self { heads: map(self.heads), ..self }
+    }
+
     /// What answers questions, where there is something.
     pub fn responder(&self) -> Option<Responder<'_>> {
         let writer = Writer { text: self.answer.as_ref()?, lm_head: &self.lm_head };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use medley::checkpoint::{Dtype, LoadOptions, TokenizerText, load, save};
 use medley::device::{DeviceChoice, open};
-use medley::model::overlay;
+use medley::model::{overlay, with_match_threshold};
 use medley::tokenizer::Tokenizer;
 
 use super::ALL_GOOD;
@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Take all weights that this checkpoint has at the same places from there
     #[arg(long, value_name = "PATH")]
     with: Option<PathBuf>,
+    /// Call a match (0.5) from here on what had this ITM probability: the fair threshold of `eval capfilt`
+    #[arg(long, value_name = "P", value_parser = probability)]
+    match_threshold: Option<f64>,
     /// Write over a file that is there
     #[arg(long)]
     overwrite: bool,
@@ -54,6 +57,11 @@ pub struct Arguments {
     /// Leave out momentum copies and feature queues
     #[arg(long)]
     skip_training_state: bool,
+}
+
+fn probability(text: &str) -> std::result::Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number) && *number > 0.0);
+    number.ok_or_else(|| "it is a probability between 0 and 1".to_owned())
 }
 
 /// Writes a checkpoint as one file with configuration, tokenizer and preprocessing in it.
@@ -85,6 +93,13 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
             bail!("{} has no weight of the shape of one in {}", with.display(), arguments.input.display());
         }
         eprintln!("{taken} tensors from {}", with.display());
+        checkpoint.model = model;
+    }
+    if let Some(threshold) = arguments.match_threshold {
+        let kind = checkpoint.config.kind.name();
+        let Some(model) = with_match_threshold(checkpoint.model, threshold) else {
+            bail!("a {kind} does not match: --match-threshold is for matchers and pre-training models");
+        };
         checkpoint.model = model;
     }
     // A vocabulary becomes the tokenizer it stands for: the result is one file.
