@@ -1,7 +1,7 @@
 //! Image, caption and dialog to how well an answer goes on (BLIP §5.5; the authors released no code).
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use super::BlipConfig;
 use super::matcher::first_token;
@@ -83,6 +83,6 @@ impl Dialog {
     /// - returns logits, `[batch * n, 2]`
     pub fn itm_logits(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>, context: &Context) -> Tensor<2> {
         let states = self.text.forward(Mode::Grounded, ids, hidden, Some(context), None);
-        self.itm_head.forward(first_token(states))
+        self.itm_head.forward(first_token(states)).cast(DType::F32)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use super::BlipConfig;
 use super::matcher::first_token;
@@ -59,6 +59,6 @@ impl Reasoner {
     /// - returns logits, `[batch, 2]`
     pub fn logits(&self, ids: Tensor<2, Int>, hidden: Option<Tensor<2, Bool>>, images: &Context) -> Tensor<2> {
         let states = self.text.forward(Mode::Grounded, ids, hidden, Some(images), None);
-        self.head_out.forward(relu(self.head_in.forward(first_token(states))))
+        self.head_out.forward(relu(self.head_in.forward(first_token(states)))).cast(DType::F32)
     }
 }

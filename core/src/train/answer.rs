@@ -211,8 +211,8 @@ impl Task for AnswerTask {
     }
 
     async fn learn(&mut self, model: &Answerer, step: Step<'_, ()>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, pictures, .. } = step;
-        in_parts(model, examples.len(), config.accumulate, |part| {
+        let Step { examples, config, device, pictures, scale, .. } = step;
+        in_parts(model, examples.len(), config.accumulate, scale, |part| {
             let places = &examples[part.clone()];
             let shown = self.keeping.shown(self.questions.images_of(places), pictures, part, device);
             let image = Context::new(shown.embeds(model.vision()));

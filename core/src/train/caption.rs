@@ -14,7 +14,7 @@ use super::features::Keeping;
 use super::pictures::{Ahead, Wanted, WantedPicture};
 use super::reward::{Reward, Written, advantages, self_critical, written_for_reward};
 use super::rows::{Row, Sample, token_losses, tokenize};
-use super::trainer::{Step, Task, Trainer, parts_of};
+use super::trainer::{Step, Task, Trainer, gradients, parts_of};
 use crate::data::{CaptionExample, Picture};
 use crate::error::Result;
 use crate::generate::generate;
@@ -154,7 +154,7 @@ impl Task for CaptionTask {
     }
 
     async fn learn(&mut self, model: &Captioner, step: Step<'_, Drawn>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: Drawn { rows, seeds }, pictures, .. } = step;
+        let Step { examples, config, device, drawn: Drawn { rows, seeds }, pictures, scale, .. } = step;
         let labels: usize = rows.iter().flatten().map(|row| row.len() - self.prompt).sum();
 
         let mut accumulator = GradientsAccumulator::new();
@@ -175,8 +175,9 @@ impl Task for CaptionTask {
                     token_losses(model.writer(), &rows, &context, self.tokens, smoothing).sum() / labels as f64
                 }
             };
-            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-            total += read(loss.inner()).await?[0];
+            let (loss, grads) = gradients(loss, scale, model).await?;
+            accumulator.accumulate(model, grads);
+            total += loss;
         }
         Ok((total, accumulator.grads()))
     }

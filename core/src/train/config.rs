@@ -20,6 +20,10 @@ pub struct TrainConfig {
     /// compute: much less memory, a third more time, the same result.
     #[serde(skip)]
     pub recompute: bool,
+    /// Whether copies of 16 bits compute what weights of 32 bits learn; see
+    /// [`half_precision_fault`](super::half_precision_fault).
+    #[serde(default)]
+    pub half: bool,
     /// Captions of each photograph, or rounds of each dialog, that a step reads, drawn at random.
     pub captions_per_image: usize,
     /// Highest learning rate.
@@ -85,6 +89,7 @@ impl Default for TrainConfig {
             batch_size: 32,
             accumulate: 1,
             recompute: false,
+            half: false,
             captions_per_image: 1,
             learning_rate: 1e-5,
             vision_rate_factor: 1.0,

@@ -124,9 +124,9 @@ impl Task for DialogTask {
     }
 
     async fn learn(&mut self, model: &Dialog, step: Step<'_, Vec<Vec<Vec<u32>>>>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: rows, pictures, .. } = step;
+        let Step { examples, config, device, drawn: rows, pictures, scale, .. } = step;
         let pictures = pictures.as_ref().expect("a step asks for pictures");
-        in_parts(model, examples.len(), config.accumulate, |part| {
+        in_parts(model, examples.len(), config.accumulate, scale, |part| {
             let pixels = pictures.pixels(part.clone(), device);
             // Every dialog has as many rows, so a part weighs what its dialogs are of all.
             let share = part.len() as f64 / examples.len() as f64;

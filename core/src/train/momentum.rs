@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use burn::tensor::DType;
 
 use crate::kernel::drift;
 use crate::nn::{each_weight, replace_weights};
@@ -35,7 +36,7 @@ impl<M: Module> Momentum<M> {
         let mut moved = BTreeMap::new();
         each_weight(&self.twin, &mut |path, _, twin| {
             let leading = leading.remove(path).expect("the learning model has what its twin has");
-            moved.insert(path.to_owned(), drift(twin, leading, self.decay));
+            moved.insert(path.to_owned(), drift(twin, leading.cast(DType::F32), self.decay));
         });
         self.twin = replace_weights(self.twin.clone(), &mut |path, _, _| moved.remove(path));
     }

@@ -14,7 +14,7 @@ use super::features::{Keeping, Shown};
 use super::freeze::first_learning_part;
 use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, Sample, places, token_losses, tokenize};
-use super::trainer::{Step, Task, Trainer};
+use super::trainer::{Step, Task, Trainer, gradients};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::{CaptionExample, Picture, QuestionExample};
 use crate::error::{Error, Result};
@@ -22,7 +22,6 @@ use crate::model::{Comparer, Matcher, Pretraining, Responder, Writer};
 use crate::nn::BlockRuns;
 use crate::preprocess::{Augment, Preprocessor};
 use crate::progress::Report;
-use crate::readback::read;
 use crate::text::{Context, TokenIds};
 use crate::tokenizer::Tokenizer;
 use crate::vision::VisionTransformer;
@@ -264,10 +263,9 @@ impl<M: LearnsPairs> Task for PairTask<M> {
             let answered = questions.loss(responder, &image, asked, config.label_smoothing);
             loss = loss + answered / asked.len() as f64;
         }
-        let grads = GradientsParams::from_grads(loss.backward(), model);
-        let loss = read(loss.inner()).await?[0];
+        let learned = gradients(loss, step.scale, model).await?;
         self.contrast = Some(contrast);
-        Ok((loss, grads))
+        Ok(learned)
     }
 
     fn state(&self) -> Vec<NamedTensor> {

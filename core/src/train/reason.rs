@@ -94,10 +94,10 @@ impl Task for ReasonTask {
     }
 
     async fn learn(&mut self, model: &Reasoner, step: Step<'_, Vec<bool>>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: swapped, pictures, .. } = step;
+        let Step { examples, config, device, drawn: swapped, pictures, scale, .. } = step;
         let pictures = pictures.as_ref().expect("a step asks for pictures");
         let whole = examples.len();
-        in_parts(model, whole, config.accumulate, |part| {
+        in_parts(model, whole, config.accumulate, scale, |part| {
             let [left, right] = [part.clone(), whole + part.start..whole + part.end];
             let sides = [left, right].map(|side| pictures.pixels(side, device));
             let share = part.len() as f64 / whole as f64;

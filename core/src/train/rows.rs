@@ -1,6 +1,6 @@
 //! Captions as rows of tokens, and what each token costs.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
@@ -96,7 +96,7 @@ pub(super) fn token_losses(
     let states = states.reshape([batch * token, hidden]).select(0, vector(places)); // [label, hidden]
     let (count, labels) = (labels.len(), vector(labels));
     let losses = |states, labels: Tensor<1, Int>| {
-        writer.losses(states, move |scores| cross_entropy(scores, labels.clone(), smoothing))
+        writer.losses(states, move |scores| cross_entropy(scores.cast(DType::F32), labels.clone(), smoothing))
     };
     let [vocab, _] = writer.text().word_table().dims();
     let piece = (MAX_SCORES / vocab).max(1);

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use super::half::LossScale;
 use super::optimizer::{Moments, Optimizer};
 use crate::checkpoint::{Dtype, NamedTensor, Weights, write_tensors};
 use crate::error::{Error, Result};
@@ -27,6 +28,9 @@ pub(super) struct Run {
     pub epoch_loss: (f64, usize),
     /// Steps each parameter was updated in, where not all were.
     pub times: BTreeMap<String, usize>,
+    /// What gradients of 16 bits are multiplied by, where they are.
+    #[serde(default)]
+    pub loss_scale: Option<LossScale>,
 }
 
 /// Writes weights, moments and running means, all or nothing.

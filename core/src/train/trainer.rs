@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::freeze::freeze;
+use super::half::{LossScale, halved};
 use super::memory::caught;
 use super::optimizer::Optimizer;
 use super::pictures::{Ahead, Squares, Wanted};
@@ -94,6 +95,18 @@ pub struct Step<'a, D> {
     pub sizes: TrainSizes,
     /// Where the model lies, with autodiff.
     pub device: &'a Device,
+    /// What the loss is multiplied by before its gradients are taken.
+    pub scale: f64,
+}
+
+/// The gradients of a loss times `scale`, and the loss as it is.
+///
+/// # Errors
+/// A failing device.
+pub(super) async fn gradients<M: Module>(loss: Tensor<1>, scale: f64, model: &M) -> Result<(f32, GradientsParams)> {
+    let scaled = if scale == 1.0 { loss.clone() } else { loss.clone() * scale };
+    let grads = GradientsParams::from_grads(scaled.backward(), model);
+    Ok((read(loss.inner()).await?[0], grads))
 }
 
 /// The loss and the gradients of a step that is computed in parts, one after the other: less
@@ -107,14 +120,15 @@ pub(super) async fn in_parts<M: Module>(
     model: &M,
     examples: usize,
     parts: usize,
+    scale: f64,
     mut loss: impl FnMut(Range<usize>) -> Result<Tensor<1>>,
 ) -> Result<(f32, GradientsParams)> {
     let mut accumulator = GradientsAccumulator::new();
     let mut total = 0.0;
     for part in parts_of(examples, parts) {
-        let loss = loss(part)?;
-        accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-        total += read(loss.inner()).await?[0];
+        let (loss, grads) = gradients(loss(part)?, scale, model).await?;
+        accumulator.accumulate(model, grads);
+        total += loss;
     }
     Ok((total, accumulator.grads()))
 }
@@ -181,6 +195,7 @@ impl<T: Task> Trainer<T> {
             step: 0,
             epoch_loss: (0.0, 0),
             times: Default::default(),
+            loss_scale: config.half.then(LossScale::default),
         };
         let rest = num_examples % config.batch_size;
         let left_out = if rest < task.least_examples() { rest } else { 0 };
@@ -307,9 +322,11 @@ impl<T: Task> Trainer<T> {
             self.device.seed(*seed);
             self.runs.begin(*seed);
             let (config, sizes, device, draws) = (&self.config, self.sizes, &self.device, draws.clone());
-            let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device };
+            let scale = self.run.loss_scale.map_or(1.0, |scale| scale.factor);
+            let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device, scale };
             let model = self.model.as_ref().expect("a trainer has its model");
-            match caught(self.task.learn(model, step)).await {
+            let copy = self.run.loss_scale.map(|_| halved(model.clone()));
+            match caught(self.task.learn(copy.as_ref().unwrap_or(model), step)).await {
                 Err(Error::OutOfMemory) => {
                     let said = self.take_less(examples.len()).ok_or(Error::OutOfMemory)?;
                     self.device.memory_cleanup();
@@ -320,7 +337,18 @@ impl<T: Task> Trainer<T> {
                 learned => break learned?,
             }
         };
-        if loss.is_finite() {
+        let grads = match &mut self.run.loss_scale {
+            None => Some(grads),
+            Some(scale) => {
+                let grads = scale.unscaled(self.model.as_ref().expect("a trainer has its model"), grads).await?;
+                if scale.is_spent() {
+                    return Ok(f32::NAN);
+                }
+                // A step whose gradients 16 bits cannot hold is passed over; the next is scaled less.
+                grads
+            }
+        };
+        if let (true, Some(grads)) = (loss.is_finite(), grads) {
             // Taken, not copied: an old weight goes when the new one is there.
             self.model = self.model.take().map(|model| self.optimizer.step(model, grads, rate, &self.config));
         }

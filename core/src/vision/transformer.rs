@@ -2,7 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::{PatchEmbed, resize_position};
 use crate::nn::{BlockRuns, DropPath, FeedForward, KeyValue, LayerNorm, Linear, linear, scaled_dot_product, table};
@@ -102,6 +102,7 @@ impl VisionTransformer {
 
     /// The rest of [`forward`](Self::forward): `pause(pixels, block)` to `image_embeds`.
     pub fn resume(&self, x: Tensor<3>, block: usize) -> Tensor<3> {
+        let x = x.cast(self.dtype());
         let run = |x, block: &VisionBlock| self.runs.run(block, [x], |block, [x]| block.forward(x));
         self.norm.forward(self.blocks[block..].iter().fold(x, run))
     }
@@ -145,9 +146,14 @@ impl VisionTransformer {
     }
 
     /// Patches and class token with their positions: `[batch, image_token, hidden]`.
+    /// How its numbers are stored.
+    fn dtype(&self) -> DType {
+        self.class_token.val().dtype()
+    }
+
     fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [batch, _, height, width] = pixels.dims();
-        let patches = self.patch_embed.forward(pixels); // [batch, patch, hidden]
+        let patches = self.patch_embed.forward(pixels.cast(self.dtype())); // [batch, patch, hidden]
         let [_, _, hidden] = patches.dims();
         let class = self.class_token.val().expand([batch, 1, hidden]);
         let (rows, columns) = (height / self.patch_size_px, width / self.patch_size_px);

@@ -68,7 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         prompt: pipeline.inputs().prompt.clone(),
         ..arguments.run.config()
     };
-    let config = fit(config, pipeline.config(), train.examples.len(), &device);
+    let config = fit(config, pipeline.config(), train.examples.len(), &device).await?;
     let mut trainer = CaptionTrainer::new(
         model,
         pipeline.tokenizer(),

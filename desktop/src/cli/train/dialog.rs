@@ -87,7 +87,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         wrong_answers: arguments.wrong_answers,
         ..arguments.run.config()
     };
-    let config = fit(config, pipeline.config(), train.examples.len(), &device);
+    let config = fit(config, pipeline.config(), train.examples.len(), &device).await?;
     let trainer = DialogTrainer::new(
         model,
         pipeline.tokenizer(),

@@ -1,8 +1,9 @@
 //! A run made to fit the memory there is.
 
+use anyhow::Result;
 use medley::OpenDevice;
 use medley::model::BlipConfig;
-use medley::train::{TrainConfig, step_bytes};
+use medley::train::{TrainConfig, half_precision_fault, step_bytes};
 
 use crate::cli::memory;
 
@@ -14,9 +15,10 @@ const SHARE: f64 = 0.85;
 ///
 /// Only on the CPU, where a process that asks for too much is killed without a word. A GPU says
 /// no, and the trainer takes less then.
-pub fn fit(config: TrainConfig, model: &BlipConfig, examples: usize, device: &OpenDevice) -> TrainConfig {
+pub async fn fit(config: TrainConfig, model: &BlipConfig, examples: usize, device: &OpenDevice) -> Result<TrainConfig> {
+    let config = in_bits(config, device).await?;
     let Some(free) = memory::available().filter(|_| !device.is_gpu && config.check().is_ok()) else {
-        return config;
+        return Ok(config);
     };
     let most = (SHARE * free as f64) as u64;
     let bytes = |config: &TrainConfig| {
@@ -25,7 +27,7 @@ pub fn fit(config: TrainConfig, model: &BlipConfig, examples: usize, device: &Op
     };
     let asked = bytes(&config);
     if asked <= most {
-        return config;
+        return Ok(config);
     }
     let mut fitted = TrainConfig { recompute: true, ..config };
     while bytes(&fitted) > most && fitted.accumulate < fitted.batch_size {
@@ -43,5 +45,19 @@ pub fn fit(config: TrainConfig, model: &BlipConfig, examples: usize, device: &Op
         gigabytes(free),
         gigabytes(bytes(&fitted))
     );
-    fitted
+    Ok(fitted)
+}
+
+/// The same run in 32 bits where the device cannot learn in 16; says why.
+async fn in_bits(config: TrainConfig, device: &OpenDevice) -> Result<TrainConfig> {
+    if !config.half {
+        return Ok(config);
+    }
+    match half_precision_fault(&device.device).await? {
+        None => Ok(config),
+        Some(fault) => {
+            eprintln!("medley: {fault}: learning in 32 bits, without --half");
+            Ok(TrainConfig { half: false, ..config })
+        }
+    }
 }

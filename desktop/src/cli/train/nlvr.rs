@@ -68,7 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let texts = train.examples.iter().map(|example| example.statement.as_str());
     let Start { device, mut pipeline, model } = start::<Reasoner>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
-    let config = fit(arguments.run.config(), pipeline.config(), train.examples.len(), &device);
+    let config = fit(arguments.run.config(), pipeline.config(), train.examples.len(), &device).await?;
     let trainer = ReasonTrainer::new(
         model,
         pipeline.tokenizer(),

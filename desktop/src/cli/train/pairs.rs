@@ -106,7 +106,7 @@ pub async fn run<M: LearnsPairs + Head>(arguments: &Arguments, config: TrainConf
         eprintln!("it learns to answer: {}", describe(&fresh));
     }
     let model = M::of(pipeline.model().clone()).expect("a run starts with a model of its kind");
-    let config = fit(config, pipeline.config(), train.examples.len(), &device);
+    let config = fit(config, pipeline.config(), train.examples.len(), &device).await?;
     let mut trainer = PairTrainer::<M>::new(
         model,
         pipeline.tokenizer(),

@@ -45,7 +45,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let Start { device, mut pipeline, model } = start::<Answerer>(&arguments.run, texts).await?;
     pipeline.set_prompt("");
     let config = TrainConfig { feature_memory_mb: arguments.features.feature_memory, ..arguments.run.config() };
-    let config = fit(config, pipeline.config(), train.examples.len(), &device);
+    let config = fit(config, pipeline.config(), train.examples.len(), &device).await?;
     let trainer = AnswerTrainer::new(
         model,
         pipeline.tokenizer(),
