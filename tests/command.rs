@@ -169,7 +169,7 @@ fn a_missing_model_is_one_line() {
 
 #[test]
 fn a_captioner_asked_a_question_says_which_models_answer() {
-    let output = run(&["ask", &asset("coffee.jpg"), "what is this?"]);
+    let output = run_with(&["ask", &asset("coffee.jpg"), "what is this?"], &tiny("tiny_caption"));
     assert_eq!(code(&output), 1);
     assert_eq!(err(&output).lines().count(), 1);
     assert!(err(&output).contains("blip-vqa-base"), "{}", err(&output));
