@@ -99,7 +99,9 @@ fn answers(pipeline: &Pipeline, questions: &[QuestionExample]) -> Vec<String> {
     let answer = |question: &QuestionExample| {
         let pixels = pipeline.pixels(&question.image.read().unwrap()).unwrap();
         let options = AnswerOptions::default();
-        let answers = pollster::block_on(pipeline.answer(&pixels, &question.question, &options, &mut silent)).unwrap();
+        let answers =
+            pollster::block_on(pipeline.answer(&pipeline.see(&[pixels]), &question.question, &options, &mut silent))
+                .unwrap();
         answers[0].text.clone()
     };
     questions.iter().map(answer).collect()
@@ -189,7 +191,7 @@ fn a_model_without_answer_layers_learns_no_answers() {
 /// Two steps over all pictures and questions, without chance but for what is drawn.
 fn losses_with(folder: &Path, freeze: &[&str], feature_memory_mb: usize) -> Vec<f32> {
     let (examples, tokenizer) = pictures(folder);
-    let pipeline = pipeline(&tokenizer, Some(1)).with_regularization(None, Some(0.0));
+    let pipeline = pipeline(&tokenizer, Some(1)).with_regularization(None, Some(0.0)).unwrap();
     let config = TrainConfig {
         epochs: 4,
         batch_size: 5,
@@ -229,4 +231,14 @@ fn a_caption_longer_than_the_model_reads_is_cut() {
     let config = TrainConfig { epochs: 1, batch_size: 5, max_tokens: 40, ..TrainConfig::default() };
     let losses = finish(&mut trainer(&pipeline(&tokenizer, None), &examples, config));
     assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
+}
+
+#[test]
+fn what_compares_its_whole_batch_does_not_share_it_between_devices() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let (examples, tokenizer) = pictures(folder.path());
+    let trainer = trainer(&pipeline(&tokenizer, None), &examples, TrainConfig::default());
+    let refused = trainer.beside(&[device("cpu")]);
+    assert!(matches!(refused, Err(Error::Option { option: "further devices", .. })));
 }

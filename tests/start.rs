@@ -175,17 +175,14 @@ fn a_bert_that_lacks_something_is_refused_by_name() {
 
 #[test]
 fn sizes_of_any_vit_are_read_off_its_shapes() {
-    let shapes: [(&str, &[usize]); 5] = [
-        ("patch_embed.proj.weight", &[128, 3, 4, 4]),
-        ("cls_token", &[1, 1, 128]),
-        ("pos_embed", &[1, 26, 128]),
-        ("blocks.0.mlp.fc1.weight", &[256, 128]),
-        ("blocks.6.mlp.fc1.weight", &[256, 128]),
-    ];
-    let tensors = shapes.map(|(name, shape)| (name.to_owned(), (shape.to_vec(), vec![0.0; shape.iter().product()])));
+    let blocks = (0..7).map(|block| (format!("blocks.{block}.mlp.fc1.weight"), vec![256, 128]));
+    let around: [(&str, &[usize]); 3] =
+        [("patch_embed.proj.weight", &[128, 3, 4, 4]), ("cls_token", &[1, 1, 128]), ("pos_embed", &[1, 26, 128])];
+    let shapes = around.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).chain(blocks);
+    let tensors = shapes.map(|(name, shape)| (name, (shape.clone(), vec![0.0; shape.iter().product()])));
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("vit.safetensors");
-    write(&path, &tensors.into());
+    write(&path, &tensors.collect());
     assert_eq!(vision_sizes(&Weights::open(&path).unwrap()).unwrap(), VisionConfig::new(20, 4, 128, 7, 2, 256));
 }
 
@@ -237,4 +234,13 @@ fn recipes_have_the_numbers_of_the_paper() {
     }
     TrainConfig::mine().check().unwrap();
     assert_eq!(TrainConfig::paper_retrieval().contrast.queue, 57_600);
+}
+
+#[test]
+fn a_run_of_a_few_steps_reaches_its_rate() {
+    let config = TrainConfig { warmup_steps: 100, learning_rate: 1.0, first_rate: 0.0, ..TrainConfig::default() };
+    let rates: Vec<f64> = (0..9).map(|step| learning_rate(&config, step, 9)).collect();
+    let highest = rates.iter().copied().fold(0.0, f64::max);
+    assert!((highest - 1.0).abs() < 1e-12, "{rates:?}");
+    assert!(rates[2] >= rates[1] && rates[8] < rates[3], "{rates:?}");
 }

@@ -361,3 +361,30 @@ fn the_last_step_of_an_epoch_may_be_smaller() {
     let sizes = TrainConfig { epochs: 3, batch_size: 2, ..config() }.sizes(5);
     assert_eq!((sizes.steps_per_epoch, sizes.total_steps), (3, 9));
 }
+
+/// A step of two pictures, one on the CPU and one on a software GPU, learns what both learn on the CPU.
+#[test]
+fn devices_share_a_step() {
+    let lesson = Lesson::new(0.0);
+    let mut alone = lesson.trainer(config()).unwrap();
+    let mut shared = lesson.trainer(config()).unwrap().beside(&[device("gpu")]).unwrap();
+    let (expected, found) = (finish(&mut alone), finish(&mut shared));
+    assert!(largest_difference(&expected, &found) < 1e-4, "{expected:?} {found:?}");
+    assert_ne!(expected, found, "a GPU adds up in another order: it took no part");
+    let (expected, found) = (lesson.save(&alone, "alone"), lesson.save(&shared, "shared"));
+    for (path, expected) in weights(&expected) {
+        assert!(largest_difference(&expected, &weights(&found)[&path]) < 1e-4, "{path}");
+    }
+}
+
+#[test]
+fn settings_that_leave_nothing_to_learn_are_refused() {
+    let lesson = Lesson::new(0.0);
+    let freeze = |pattern: &str| TrainConfig { freeze: vec![pattern.to_owned()], ..config() };
+    for pattern in ["*", "visoin.*", "["] {
+        let refused = lesson.trainer(freeze(pattern)).map(|_| ());
+        assert!(matches!(refused, Err(Error::Option { option: "freeze", .. })), "{pattern}");
+    }
+    let refused = lesson.trainer(TrainConfig { max_tokens: 1, ..config() }).map(|_| ());
+    assert!(matches!(refused, Err(Error::Option { option: "longest caption", .. })));
+}

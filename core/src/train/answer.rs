@@ -2,9 +2,10 @@
 //! people gave weighed by how many gave it (BLIP §5.3, `train_vqa.py`, `blip_vqa.py`).
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -13,7 +14,7 @@ use super::TrainConfig;
 use super::features::Keeping;
 use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, places, token_losses};
-use super::trainer::{Step, Task, Trainer, in_parts};
+use super::trainer::{Step, Task, Trainer};
 use crate::data::{Picture, QuestionExample};
 use crate::error::Result;
 use crate::model::{Answerer, Responder};
@@ -211,14 +212,14 @@ impl Task for AnswerTask {
     }
 
     async fn learn(&mut self, model: &Answerer, step: Step<'_, ()>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, pictures, scale, .. } = step;
-        in_parts(model, examples.len(), config.accumulate, scale, |part| {
+        let Step { examples, config, pictures, .. } = step;
+        let loss = async |model: &Answerer, part: Range<usize>, device: &Device| {
             let places = &examples[part.clone()];
             let shown = self.keeping.shown(self.questions.images_of(places), pictures, part, device);
             let image = Context::new(shown.embeds(model.vision()));
             let loss = self.questions.loss(model.responder(), &image, places, config.label_smoothing);
             Ok(loss / examples.len() as f64)
-        })
-        .await
+        };
+        step.parts().learn(model, loss).await
     }
 }

@@ -1,10 +1,10 @@
 //! Language-modelling training of a captioner (BLIP §4.1, `train_caption.py`).
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
@@ -14,9 +14,9 @@ use super::features::Keeping;
 use super::pictures::{Ahead, Wanted, WantedPicture};
 use super::reward::{Reward, Written, advantages, self_critical, written_for_reward};
 use super::rows::{Row, Sample, token_losses, tokenize};
-use super::trainer::{Step, Task, Trainer, gradients, parts_of};
+use super::trainer::{Step, Task, Trainer};
 use crate::data::{CaptionExample, Picture};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generate::generate;
 use crate::model::Captioner;
 use crate::nn::BlockRuns;
@@ -66,10 +66,15 @@ impl CaptionTrainer {
         config: TrainConfig,
     ) -> Result<Self> {
         let config = config.within(model.writer().max_positions());
+        let prompt = 1 + tokenizer.encode(&config.prompt)?.len();
+        if config.max_tokens <= prompt {
+            let reason = format!("must be above the {prompt} tokens of the prompt");
+            return Err(Error::Option { option: "longest caption", reason });
+        }
         let task = CaptionTask {
             preprocessor,
             tokens,
-            prompt: 1 + tokenizer.encode(&config.prompt)?.len(),
+            prompt,
             samples: tokenize(examples, tokenizer, tokens, &config)?,
             keeping: Keeping::Undecided,
             reward: None,
@@ -154,16 +159,14 @@ impl Task for CaptionTask {
     }
 
     async fn learn(&mut self, model: &Captioner, step: Step<'_, Drawn>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: Drawn { rows, seeds }, pictures, scale, .. } = step;
+        let Step { examples, config, drawn: Drawn { rows, seeds }, pictures, .. } = step;
         let labels: usize = rows.iter().flatten().map(|row| row.len() - self.prompt).sum();
 
-        let mut accumulator = GradientsAccumulator::new();
-        let mut total = 0.0;
-        for part in parts_of(examples.len(), config.accumulate) {
+        let loss = async |model: &Captioner, part: Range<usize>, device: &Device| {
             let images = &examples[part.clone()];
             let shown = self.keeping.shown(images.iter().copied(), pictures, part.clone(), device);
             let context = Context::new(shown.embeds(model.vision()));
-            let loss = match &self.reward {
+            Ok(match &self.reward {
                 Some(reward) => {
                     self.self_critical_loss(model, images, &context, reward, config, seeds[part.start]).await?
                 }
@@ -174,12 +177,9 @@ impl Task for CaptionTask {
                     // The mean over the whole step's tokens, whichever part they are in.
                     token_losses(model.writer(), &rows, &context, self.tokens, smoothing).sum() / labels as f64
                 }
-            };
-            let (loss, grads) = gradients(loss, scale, model).await?;
-            accumulator.accumulate(model, grads);
-            total += loss;
-        }
-        Ok((total, accumulator.grads()))
+            })
+        };
+        step.parts().learn(model, loss).await
     }
 }
 

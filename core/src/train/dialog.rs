@@ -4,15 +4,17 @@
 //! many, is ours. A step reads some rounds of every dialog, each with its answer and some of its other options,
 //! drawn at random; the picture and the caption are read once for all of them.
 
+use std::ops::Range;
+
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::TrainConfig;
 use super::pictures::{Wanted, WantedPicture};
-use super::trainer::{Step, Task, Trainer, in_parts};
+use super::trainer::{Step, Task, Trainer};
 use crate::data::{DialogExample, DialogSet};
 use crate::error::{Error, Result};
 use crate::loss::itm;
@@ -124,16 +126,16 @@ impl Task for DialogTask {
     }
 
     async fn learn(&mut self, model: &Dialog, step: Step<'_, Vec<Vec<Vec<u32>>>>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: rows, pictures, scale, .. } = step;
+        let Step { examples, config, drawn: rows, pictures, .. } = step;
         let pictures = pictures.as_ref().expect("a step asks for pictures");
-        in_parts(model, examples.len(), config.accumulate, scale, |part| {
+        let loss = async |model: &Dialog, part: Range<usize>, device: &Device| {
             let pixels = pictures.pixels(part.clone(), device);
             // Every dialog has as many rows, so a part weighs what its dialogs are of all.
             let share = part.len() as f64 / examples.len() as f64;
             let rows = rows[part.clone()].concat();
             Ok(self.loss(model, &examples[part], pixels, &rows, config.wrong_answers) * share)
-        })
-        .await
+        };
+        step.parts().learn(model, loss).await
     }
 }
 

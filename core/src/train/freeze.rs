@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::error::{Error, Result};
 use crate::vision::VisionTransformer;
 
 /// Whether a path matches a pattern in which `*` stands for anything.
@@ -17,8 +18,18 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 /// Takes the gradients away from every parameter that a pattern names.
-pub(super) fn freeze<M: Module>(module: M, patterns: &[String]) -> M {
-    module.map(&mut Freezer { patterns, path: Vec::new() })
+///
+/// # Errors
+/// [`Error::Option`] for a pattern that names none, and where nothing is left that learns.
+pub(super) fn freeze<M: Module>(module: M, patterns: &[String]) -> Result<M> {
+    let mut freezer = Freezer { patterns, path: Vec::new(), named: vec![false; patterns.len()], learns: false };
+    let module = module.map(&mut freezer);
+    let wrong = |reason| Err(Error::Option { option: "freeze", reason });
+    match freezer.named.iter().position(|named| !named) {
+        Some(place) => wrong(format!("no parameter is called {:?}; medley inspect lists them", patterns[place])),
+        None if !freezer.learns => wrong("nothing is left that learns".to_owned()),
+        None => Ok(module),
+    }
 }
 
 /// The first part of the image encoder that learns: a block, one past the last for the final
@@ -60,6 +71,9 @@ impl ModuleVisitor for Learning {
 struct Freezer<'a> {
     patterns: &'a [String],
     path: Vec<String>,
+    /// Which patterns have named a parameter.
+    named: Vec<bool>,
+    learns: bool,
 }
 
 impl ModuleMapper for Freezer<'_> {
@@ -73,7 +87,13 @@ impl ModuleMapper for Freezer<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join(".");
-        let is_frozen = self.patterns.iter().any(|pattern| matches(pattern, &path));
+        let mut is_frozen = false;
+        for (pattern, named) in self.patterns.iter().zip(&mut self.named) {
+            if matches(pattern, &path) {
+                (is_frozen, *named) = (true, true);
+            }
+        }
+        self.learns |= !is_frozen;
         param.set_require_grad(!is_frozen)
     }
 }

@@ -13,6 +13,7 @@ mod momentum;
 mod negatives;
 mod optimizer;
 mod pairs;
+mod parts;
 mod pictures;
 mod preset;
 mod queue;

@@ -12,9 +12,10 @@ use super::answer::Questions;
 use super::contrast::{Contrast, Pairs};
 use super::features::{Keeping, Shown};
 use super::freeze::first_learning_part;
+use super::parts::gradients;
 use super::pictures::{Wanted, WantedPicture};
 use super::rows::{Row, Sample, places, token_losses, tokenize};
-use super::trainer::{Step, Task, Trainer, gradients};
+use super::trainer::{Step, Task, Trainer};
 use crate::checkpoint::{NamedTensor, Weights};
 use crate::data::{CaptionExample, Picture, QuestionExample};
 use crate::error::{Error, Result};
@@ -183,6 +184,9 @@ impl<M: LearnsPairs> PairTrainer<M> {
 impl<M: LearnsPairs> Task for PairTask<M> {
     type Model = M;
     type Drawn = Drawn;
+
+    /// What is compared is the whole batch.
+    const IS_SUM: bool = false;
 
     fn with_runs(model: M, runs: &BlockRuns) -> M {
         model.with_runs(runs)

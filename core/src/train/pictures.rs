@@ -67,7 +67,7 @@ impl Wanted {
         };
         // In a thread of its own a decoder that gives up would take the process with it.
         match catch_unwind(AssertUnwindSafe(square)) {
-            Ok(square) => square.map_err(|error| broken(error.to_string())),
+            Ok(square) => square.map_err(|error| broken(error.with_causes())),
             Err(_) => Err(broken("its decoder gave up".to_owned())),
         }
     }

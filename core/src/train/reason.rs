@@ -1,13 +1,15 @@
 //! Training on statements about two pictures (BLIP §5.4, `train_nlvr.py`, `blip_nlvr.py`).
 
+use std::ops::Range;
+
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::TrainConfig;
 use super::pictures::{Wanted, WantedPicture};
-use super::trainer::{Step, Task, Trainer, in_parts};
+use super::trainer::{Step, Task, Trainer};
 use crate::data::{Picture, StatementExample};
 use crate::error::Result;
 use crate::loss::itm;
@@ -94,16 +96,16 @@ impl Task for ReasonTask {
     }
 
     async fn learn(&mut self, model: &Reasoner, step: Step<'_, Vec<bool>>) -> Result<(f32, GradientsParams)> {
-        let Step { examples, config, device, drawn: swapped, pictures, scale, .. } = step;
+        let Step { examples, drawn: swapped, pictures, .. } = step;
         let pictures = pictures.as_ref().expect("a step asks for pictures");
         let whole = examples.len();
-        in_parts(model, whole, config.accumulate, scale, |part| {
+        let loss = async |model: &Reasoner, part: Range<usize>, device: &Device| {
             let [left, right] = [part.clone(), whole + part.start..whole + part.end];
             let sides = [left, right].map(|side| pictures.pixels(side, device));
             let share = part.len() as f64 / whole as f64;
             Ok(self.loss(model, &examples[part.clone()], &swapped[part], sides) * share)
-        })
-        .await
+        };
+        step.parts().learn(model, loss).await
     }
 }
 

@@ -1,10 +1,9 @@
 //! The loop, the same for every task: order, learning rate, step, progress, saving.
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -13,6 +12,7 @@ use super::freeze::freeze;
 use super::half::{LossScale, halved};
 use super::memory::caught;
 use super::optimizer::Optimizer;
+use super::parts::Parts;
 use super::pictures::{Ahead, Squares, Wanted};
 use super::state::{self, Run};
 use super::{TrainConfig, TrainSizes, learning_rate};
@@ -21,7 +21,6 @@ use crate::data::epoch_order;
 use crate::error::{Error, Result};
 use crate::nn::BlockRuns;
 use crate::progress::{Progress, Report};
-use crate::readback::read;
 
 /// What a task brings to the loop.
 #[expect(async_fn_in_trait, reason = "one thread owns the device: futures never leave theirs")]
@@ -31,6 +30,9 @@ pub trait Task {
 
     /// What a step draws before it begins, beside its pictures: texts.
     type Drawn;
+
+    /// Whether a step is the sum of its examples, so that devices can share it.
+    const IS_SUM: bool = true;
 
     /// The model, whose towers' blocks run so.
     fn with_runs(model: Self::Model, runs: &BlockRuns) -> Self::Model;
@@ -95,48 +97,18 @@ pub struct Step<'a, D> {
     pub sizes: TrainSizes,
     /// Where the model lies, with autodiff.
     pub device: &'a Device,
+    /// Further devices that take parts of the step.
+    pub beside: &'a [Device],
     /// What the loss is multiplied by before its gradients are taken.
     pub scale: f64,
 }
 
-/// The gradients of a loss times `scale`, and the loss as it is.
-///
-/// # Errors
-/// A failing device.
-pub(super) async fn gradients<M: Module>(loss: Tensor<1>, scale: f64, model: &M) -> Result<(f32, GradientsParams)> {
-    let scaled = if scale == 1.0 { loss.clone() } else { loss.clone() * scale };
-    let grads = GradientsParams::from_grads(scaled.backward(), model);
-    Ok((read(loss.inner()).await?[0], grads))
-}
-
-/// The loss and the gradients of a step that is computed in parts, one after the other: less
-/// memory, the same result.
-///
-/// `loss` gives what a part of the step's examples, as places within the step, adds to the loss of the whole, `[1]`.
-///
-/// # Errors
-/// What `loss` gives, and a failing device.
-pub(super) async fn in_parts<M: Module>(
-    model: &M,
-    examples: usize,
-    parts: usize,
-    scale: f64,
-    mut loss: impl FnMut(Range<usize>) -> Result<Tensor<1>>,
-) -> Result<(f32, GradientsParams)> {
-    let mut accumulator = GradientsAccumulator::new();
-    let mut total = 0.0;
-    for part in parts_of(examples, parts) {
-        let (loss, grads) = gradients(loss(part)?, scale, model).await?;
-        accumulator.accumulate(model, grads);
-        total += loss;
+impl<D> Step<'_, D> {
+    /// How it is taken apart.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let (examples, parts) = (self.examples.len(), self.config.accumulate);
+        Parts { examples, parts, scale: self.scale, device: self.device, beside: self.beside }
     }
-    Ok((total, accumulator.grads()))
-}
-
-/// The parts of a step, as places within it; the last may be smaller.
-pub(super) fn parts_of(examples: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
-    let part = examples.div_ceil(parts).max(1);
-    (0..examples).step_by(part).map(move |start| start..(start + part).min(examples))
 }
 
 /// A step that was drawn, some steps before its turn.
@@ -162,6 +134,8 @@ pub struct Trainer<T: Task> {
     pub(super) config: TrainConfig,
     pub(super) task: T,
     pub(super) device: Device,
+    /// What takes parts of a step beside it.
+    beside: Vec<Device>,
     sizes: TrainSizes,
     /// Away only while the optimiser makes the next one of it.
     model: Option<T::Model>,
@@ -188,7 +162,7 @@ impl<T: Task> Trainer<T> {
         }
         let device = model.devices().into_iter().next().unwrap_or_else(Device::flex).autodiff();
         let runs = BlockRuns::new(config.recompute);
-        let model = freeze(T::with_runs(model, &runs).to_device(&device).train(), &config.freeze);
+        let model = freeze(T::with_runs(model, &runs).to_device(&device).train(), &config.freeze)?;
         let run = Run {
             config: config.clone(),
             num_images: num_examples,
@@ -200,7 +174,20 @@ impl<T: Task> Trainer<T> {
         let rest = num_examples % config.batch_size;
         let left_out = if rest < task.least_examples() { rest } else { 0 };
         let (sizes, optimizer) = (config.sizes(num_examples - left_out), Optimizer::new());
-        Ok(Self { config, task, device, sizes, model: Some(model), optimizer, run, runs })
+        Ok(Self { config, task, device, beside: Vec::new(), sizes, model: Some(model), optimizer, run, runs })
+    }
+
+    /// Takes every step on these devices too: each computes a part of it with a copy of the weights.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a task whose steps compare all their examples.
+    pub fn beside(mut self, devices: &[Device]) -> Result<Self> {
+        if !T::IS_SUM && !devices.is_empty() {
+            let reason = "this task compares all examples of a step, on one device".to_owned();
+            return Err(Error::Option { option: "further devices", reason });
+        }
+        self.beside = devices.iter().map(|device| device.clone().autodiff()).collect();
+        Ok(self)
     }
 
     /// Takes up a run where [`save`](Self::save) left it.
@@ -319,11 +306,15 @@ impl<T: Task> Trainer<T> {
         let Begun { examples, drawn, draws, seed } = begun;
         // Dropout depends on the step alone, so that a resumed run drops the same.
         let (loss, grads) = loop {
-            self.device.seed(*seed);
+            for (device, seed) in std::iter::once(&self.device).chain(&self.beside).zip(*seed..) {
+                device.seed(seed);
+            }
             self.runs.begin(*seed);
-            let (config, sizes, device, draws) = (&self.config, self.sizes, &self.device, draws.clone());
+            let (config, sizes, draws) = (&self.config, self.sizes, draws.clone());
+            let (device, beside) = (&self.device, self.beside.as_slice());
             let scale = self.run.loss_scale.map_or(1.0, |scale| scale.factor);
-            let step = Step { index: self.run.step, examples, drawn, pictures, draws, config, sizes, device, scale };
+            let index = self.run.step;
+            let step = Step { index, examples, drawn, pictures, draws, config, sizes, device, beside, scale };
             let model = self.model.as_ref().expect("a trainer has its model");
             let copy = self.run.loss_scale.map(|_| halved(model.clone()));
             match caught(self.task.learn(copy.as_ref().unwrap_or(model), step)).await {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use medley::Progress;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::progress::Bar;
 
@@ -81,6 +81,23 @@ fn humantime(duration: Duration) -> String {
     }
 }
 
+/// What decides between two models: the score, and where it is the same the lower validation loss.
+///
+/// A handful of pictures may give every model the same score: CIDEr's of one picture is always 0.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub struct Rank {
+    /// The higher the better.
+    pub value: f64,
+    gain: f64,
+}
+
+impl Rank {
+    /// Of a score, and what is written down beside it.
+    pub fn new(value: f64, fields: &Map<String, Value>) -> Self {
+        Self { value, gain: fields.get("val_loss").and_then(Value::as_f64).map_or(0.0, |loss| -loss) }
+    }
+}
+
 /// One JSON object a line: steps and epochs.
 pub struct Log {
     file: BufWriter<File>,
@@ -114,22 +131,39 @@ impl Log {
     }
 
     /// The best score an earlier part of the run wrote down.
-    pub fn best(&self) -> Option<f64> {
-        self.scores().into_iter().map(|(_, score)| score).reduce(f64::max)
+    pub fn best(&self) -> Option<Rank> {
+        self.scores().into_iter().map(|(_, rank)| rank).reduce(|best, rank| if rank > best { rank } else { best })
     }
 
     /// The score from before the first step.
     pub fn before(&self) -> Option<f64> {
-        self.scores().into_iter().find(|(epoch, _)| *epoch == 0).map(|(_, score)| score)
+        self.scores().into_iter().find(|(epoch, _)| *epoch == 0).map(|(_, rank)| rank.value)
     }
 
     /// Epoch and value of every score written down so far.
-    fn scores(&self) -> Vec<(u64, f64)> {
+    fn scores(&self) -> Vec<(u64, Rank)> {
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
         let score = |line: &str| {
-            let record: Value = serde_json::from_str(line).ok()?;
-            Some((record["epoch"].as_u64()?, record[self.key].as_f64()?))
+            let record: Map<String, Value> = serde_json::from_str(line).ok()?;
+            let value = record.get(self.key)?.as_f64()?;
+            Some((record.get("epoch")?.as_u64()?, Rank::new(value, &record)))
         };
         text.lines().filter_map(score).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(value: f64, val_loss: f64) -> Rank {
+        Rank::new(value, json!({ "val_loss": val_loss }).as_object().expect("it is one"))
+    }
+
+    #[test]
+    fn where_scores_are_alike_the_lower_loss_is_better() {
+        assert!(rank(0.0, 0.2) > rank(0.0, 4.6));
+        assert!(rank(0.5, 4.6) > rank(0.4, 0.2));
+        assert!(Rank::new(0.5, &Map::new()) > Rank::new(0.4, &Map::new()));
     }
 }

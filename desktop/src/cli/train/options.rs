@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use medley::DeviceChoice;
 use medley::data::{CaptionSet, QuestionSet, hold_out, hold_out_questions};
 use medley::train::{Schedule, TrainConfig};
 
@@ -59,6 +60,10 @@ pub struct RunArguments {
     pub model: ModelArguments,
     #[command(flatten)]
     pub device: DeviceArguments,
+
+    /// Further devices that take parts of every step, such as gpu:1,gpu:2; not for retrieval and pre-training, which compare the whole batch
+    #[arg(long, value_delimiter = ',', value_name = "DEVICE")]
+    pub also_on: Vec<DeviceChoice>,
 
     /// Start a new model instead of a checkpoint: small, or of the sizes of --vision and --text
     #[arg(long, conflicts_with = "model")]

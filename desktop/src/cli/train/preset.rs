@@ -1,8 +1,10 @@
 //! Recipes by name, for `--preset`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use medley::train::TrainConfig;
+
+use crate::cli::wrong;
 
 /// A recipe; options that are given win over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,7 +80,8 @@ impl Preset {
         match name(&self) {
             Some(own) if !is_for(&own) => {
                 let fitting: Vec<String> = names.into_iter().filter(|name| is_for(name)).collect();
-                bail!("--preset {own} is the recipe of another task; here there are {}", fitting.join(", "))
+                let reason = format!("{own} is the recipe of another task; here there are {}", fitting.join(", "));
+                Err(wrong("--preset", reason))
             }
             _ => Ok(()),
         }

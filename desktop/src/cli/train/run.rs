@@ -10,7 +10,7 @@ use medley::{Error, OpenDevice, Pipeline, Progress};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::log::{Log, Meter};
+use super::log::{Log, Meter, Rank};
 use super::options::RunArguments;
 use crate::cli::{ALL_GOOD, interrupt};
 
@@ -71,10 +71,28 @@ fn state(arguments: &RunArguments) -> PathBuf {
     arguments.out.join("state.safetensors")
 }
 
+/// An error that ends a run; one about a picture says how to find the others.
+fn explained(error: Error) -> anyhow::Error {
+    let is_data = matches!(error, Error::Data { .. });
+    let error = anyhow::Error::from(error);
+    if is_data { error.context("a picture cannot be read (medley data check names all of a dataset)") } else { error }
+}
+
 impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
     /// Trains to the end, or until someone asks to stop.
     pub async fn run(mut self, device: &OpenDevice) -> Result<u8> {
         let (out, state) = (&self.arguments.out, state(self.arguments));
+        let mut names = vec![device.name.clone()];
+        let mut beside = Vec::new();
+        for choice in &self.arguments.also_on {
+            let open = medley::device::open(*choice).await?;
+            names.push(open.name);
+            beside.push(open.device);
+        }
+        self.trainer = self.trainer.beside(&beside)?;
+        if self.arguments.resume && !state.exists() {
+            eprintln!("{} holds no run to go on with: beginning one", out.display());
+        }
         if self.arguments.resume && state.exists() {
             self.trainer.resume(&state).context("could not resume")?;
         } else {
@@ -86,7 +104,7 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
             S::EXAMPLES,
             self.val.len(),
             self.trainer.sizes().total_steps,
-            device.name
+            names.join(" and ")
         );
         let mut log = Log::open(out, S::KEY)?;
         let mut best = log.best();
@@ -117,7 +135,7 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
                     eprintln!("stopped after step {} and saved; go on with --resume", self.trainer.step());
                     return Ok(130);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(explained(error)),
             }
         }
         if let Some(best) = best {
@@ -125,7 +143,7 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
             let name = S::NAME;
             let before =
                 log.before().map_or_else(String::new, |before| format!("before {name} {:.1}, ", 100.0 * before));
-            eprintln!("{before}best {name} {:.1}: {}", 100.0 * best, path.display());
+            eprintln!("{before}best {name} {:.1}: {}", 100.0 * best.value, path.display());
         }
         Ok(ALL_GOOD)
     }
@@ -135,7 +153,7 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
         epoch: usize,
         train_loss: f32,
         log: &mut Log,
-        best: &mut Option<f64>,
+        best: &mut Option<Rank>,
     ) -> Result<()> {
         let arguments = self.arguments;
         let checkpoint = Checkpoint { model: self.trainer.model().into(), ..self.pipeline.to_checkpoint()? };
@@ -162,16 +180,17 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
         mut record: Value,
         name: &str,
         log: &mut Log,
-        best: &mut Option<f64>,
+        best: &mut Option<Rank>,
     ) -> Result<()> {
         let pipeline = self.pipeline.with_model(checkpoint.model.clone());
         let score = self.scorer.score(&self.trainer, &pipeline, self.val).await?;
+        let rank = Rank::new(score.value, &score.fields);
         if let Some(record) = record.as_object_mut() {
             record.extend(score.fields);
         }
-        let is_best = best.is_none_or(|best| score.value > best);
+        let is_best = best.is_none_or(|best| rank > best);
         if is_best {
-            *best = Some(score.value);
+            *best = Some(rank);
             save(checkpoint, &self.arguments.out.join("best.safetensors"), Dtype::F32).await?;
         }
         eprintln!("{name}, {}{}", score.line, if is_best { " (best)" } else { "" });

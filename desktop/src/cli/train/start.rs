@@ -63,7 +63,7 @@ fn pipeline<'a>(
         eprintln!("from {} to {}: {}", found.name(), kind.name(), describe(&fresh));
     }
     if arguments.drop_path().is_some() || arguments.dropout.is_some() {
-        pipeline = pipeline.with_regularization(arguments.drop_path(), arguments.dropout);
+        pipeline = pipeline.with_regularization(arguments.drop_path(), arguments.dropout)?;
     }
     Ok(pipeline)
 }
