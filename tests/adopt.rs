@@ -4,6 +4,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
+use medley::Error;
 use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
 use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay, with_match_threshold};
 use medley::progress::silent;
@@ -51,12 +52,25 @@ fn what_a_captioner_learned_goes_back_into_the_model_it_was_a_part_of() {
     let _turn = turn();
     let (model, config) = pretraining();
     let learned = Model::init(&BlipConfig { kind: Kind::Captioner, ..config }, &device("cpu"));
-    let (whole, taken) = overlay(model, &learned);
+    let (whole, taken) = overlay(model, &learned).unwrap();
     let (Model::Captioner(learned), Model::Pretraining(whole)) = (&learned, &whole) else { panic!("other kinds") };
     assert!(taken > 10, "{taken}");
     let image = image(&Model::from(whole.clone()));
     let written = values(learned.writer().logits(ids(), None, &image));
     assert_eq!(written, values(whole.writer().logits(ids(), None, &image)));
+}
+
+/// The wide captioner's images are 60 wide and not 48; its text states are as wide as here.
+#[test]
+fn a_part_of_other_shapes_does_not_go_into_the_whole() {
+    let (model, _) = pretraining();
+    let (wide, _) = open("tiny_wide_caption", "tiny_wide_caption");
+    match overlay(model, &wide) {
+        Err(Error::MisshapenWeight { name, found, expected }) => {
+            assert!(!name.is_empty() && found != expected, "{name}: {found:?} and {expected:?}");
+        }
+        other => panic!("{:?}", other.map(|(_, taken)| taken)),
+    }
 }
 
 #[test]

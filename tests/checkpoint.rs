@@ -5,10 +5,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::tensor::{Tensor, TensorData};
 use medley::Error;
-use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, TokenizerText, Weights, inspect, load, load_vision, save};
+use medley::checkpoint::{
+    Checkpoint, Dtype, LoadOptions, ReadAt, TokenizerText, Weights, inspect, load, load_vision, load_weights, save,
+};
 use medley::model::{Kind, Model};
+use medley::nn::replace_weights;
 use medley::pipeline::{Inputs, Pipeline};
 use medley::progress::silent;
 use medley_tests::{Reference, device, fixture, largest_difference, values};
@@ -103,6 +109,26 @@ fn half_precision_rounds_to_the_nearest() {
             assert!((exact - rounded).abs() <= most, "{name}: {exact} became {rounded}");
         }
     }
+}
+
+#[test]
+fn a_weight_beyond_sixteen_bits_is_named_and_no_file_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = open(&fixture("tiny_caption"), &LoadOptions::default());
+    let model = medley::with_model!(checkpoint.model, module => {
+        Model::from(replace_weights(module, &mut |path, shape, device| {
+            let size = shape.iter().product();
+            (path == "vision.norm.gamma").then(|| Tensor::from_data(TensorData::new(vec![7e4_f32; size], [size]), device))
+        }))
+    });
+    let checkpoint = Checkpoint { model, ..checkpoint };
+    let path = folder.path().join("half.safetensors");
+    match pollster::block_on(save(&checkpoint, &path, Dtype::F16)) {
+        Err(Error::TooLargeForHalf { name }) => assert_eq!(name, "visual_encoder.norm.weight"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    pollster::block_on(save(&checkpoint, &path, Dtype::F32)).unwrap();
 }
 
 #[test]
@@ -255,8 +281,10 @@ fn position_tables_are_resized_on_request() {
         let name = format!("interp.orig_pos_embed_{patches}x{patches}");
         reference.assert_close(&name, model.vision().position(), VISION);
     }
-    let too_small = load(&fixture("tiny_caption"), &device("cpu"), &asked(7), &mut silent);
-    assert!(matches!(too_small, Err(Error::Option { option: "image size", .. })));
+    for side in [7, 100_000] {
+        let refused = load(&fixture("tiny_caption"), &device("cpu"), &asked(side), &mut silent);
+        assert!(matches!(refused, Err(Error::Option { option: "image size", .. })), "{side} px");
+    }
 }
 
 /// The image encoder of the tiny captioner as timm would save it, with other tensors beside it.
@@ -310,4 +338,59 @@ fn a_classifier_on_an_image_encoder_is_left_out_and_all_else_refused() {
         Err(Error::UnknownWeights { unknown }) => assert_eq!(unknown, ["fc_norm.weight"]),
         other => panic!("{other:?}"),
     }
+}
+
+/// A file that only this test can reach, and the longest stretch that was read of it.
+#[derive(Debug)]
+struct Reachable {
+    bytes: Vec<u8>,
+    longest: Arc<AtomicUsize>,
+}
+
+impl ReadAt for Reachable {
+    fn num_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        self.longest.fetch_max(length, Ordering::Relaxed);
+        let stretch = self.bytes.get(offset as usize..offset as usize + length);
+        stretch.map(<[u8]>::to_vec).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+#[test]
+fn a_file_that_lies_elsewhere_is_read_tensor_by_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&open(&fixture("tiny_caption"), &LoadOptions::default()), &folder, "own.safetensors", Dtype::F32);
+    let bytes = fs::read(&path).unwrap();
+    let longest = Arc::new(AtomicUsize::new(0));
+    let file = Reachable { bytes: bytes.clone(), longest: Arc::clone(&longest) };
+    let found = Weights::from_elsewhere("own.safetensors", Box::new(file)).unwrap();
+    let loaded = load_weights(&found, &device("cpu"), &LoadOptions::default(), &mut silent).unwrap();
+    assert_eq!(weights(&write(&loaded, &folder, "again.safetensors", Dtype::F32)), weights(&path));
+    assert!(
+        longest.load(Ordering::Relaxed) < bytes.len() / 2,
+        "{} of {} at once",
+        longest.load(Ordering::Relaxed),
+        bytes.len()
+    );
+
+    let short = Reachable { bytes: bytes[..bytes.len() - 100].to_vec(), longest: Arc::default() };
+    assert!(matches!(Weights::from_elsewhere("short.safetensors", Box::new(short)), Err(Error::Checkpoint { .. })));
+}
+
+#[test]
+fn texts_given_beside_weights_stand_for_files_of_their_folder() {
+    let source = fixture("tiny_caption");
+    let mut weights =
+        Weights::from_memory("model.safetensors", fs::read(source.join("model.safetensors")).unwrap().into()).unwrap();
+    for name in ["config.json", "preprocessor_config.json", "vocab.txt", "tokenizer.json"] {
+        if let Ok(text) = fs::read_to_string(source.join(name)) {
+            weights = weights.with_file(name, text);
+        }
+    }
+    let found = load_weights(&weights, &device("cpu"), &LoadOptions::default(), &mut silent).unwrap();
+    let expected = open(&source, &LoadOptions::default());
+    assert_eq!((found.config, found.tokenizer), (expected.config, expected.tokenizer));
 }

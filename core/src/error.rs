@@ -113,6 +113,18 @@ pub enum Error {
         /// Its name in the checkpoint's own layout.
         name: String,
     },
+    /// A weight beyond the largest number of 16 bits.
+    #[error("tensor {name} holds numbers beyond 65504, the largest that 16 bits hold: save it in 32")]
+    TooLargeForHalf {
+        /// Its name in the checkpoint's own layout.
+        name: String,
+    },
+    /// The model computed NaN, which no picture and no text makes of sound weights.
+    #[error("{model} computes values that are no numbers: a weight in it is damaged, or too large to compute with")]
+    NotNumbers {
+        /// The checkpoint it was loaded from.
+        model: String,
+    },
     /// A configuration that contradicts itself or cannot be read.
     #[error("configuration: {reason}")]
     Config {
@@ -120,7 +132,7 @@ pub enum Error {
         reason: String,
     },
     /// The model has no head for this task.
-    #[error("this model is a {found}; {task} needs {needed}")]
+    #[error("this model is {} {found}; {task} needs {needed}", article(found))]
     NoHead {
         /// What was asked for.
         task: &'static str,
@@ -181,12 +193,34 @@ pub enum Error {
     Cancelled,
 }
 
+impl Error {
+    /// The message with those of its causes, in one line.
+    pub fn with_causes(&self) -> String {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            let inner_message = inner.to_string();
+            if !message.ends_with(&inner_message) {
+                message += ": ";
+                message += &inner_message;
+            }
+            cause = inner.source();
+        }
+        message
+    }
+}
+
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The article before a noun.
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
 /// The first few of many names, and how many more there are.
 fn shorten(names: &[String]) -> String {
-    const SHOWN: usize = 8;
+    const SHOWN: usize = 5;
     let head = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => head,

@@ -1,5 +1,7 @@
 //! The configuration of a checkpoint: its own, Hugging Face's `config.json`, or read off its shapes.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::keys::from_hugging_face;
@@ -38,21 +40,29 @@ pub(super) fn kind(weights: &Weights) -> Result<Kind> {
 
 /// Reads a Hugging Face `config.json`.
 pub(super) fn from_config_json(text: &str, kind: Kind) -> Result<BlipConfig> {
-    let config: HuggingFace =
-        serde_json::from_str(text).map_err(|source| Error::Config { reason: format!("config.json: {source}") })?;
+    let wrong = |reason: &str| Error::Config { reason: format!("config.json: {reason}") };
+    // Another model's may lack what is read of ours, so its name is read first.
+    if let Ok(About { model_type: Some(model_type), .. }) = serde_json::from_str(text)
+        && model_type != "blip"
+    {
+        return Err(wrong(&format!("it is that of a {model_type} model, not of a BLIP")));
+    }
+    let config: HuggingFace = serde_json::from_str(text).map_err(|source| wrong(&source.to_string()))?;
     let HuggingFace { vision_config: vision, text_config: text, image_text_hidden_size } = config;
-    for (heads, hidden, part) in [
-        (vision.num_attention_heads, vision.hidden_size, "vision_config"),
-        (text.num_attention_heads, text.hidden_size, "text_config"),
-    ] {
-        if heads == 0 || hidden % heads != 0 {
-            let reason = format!("{part}: {heads} heads do not divide a width of {hidden}");
-            return Err(Error::Config { reason });
+    for (part, activation) in [("vision_config", &vision.hidden_act), ("text_config", &text.hidden_act)] {
+        // Both are the exact GELU; `gelu_new` and its like are approximations, `relu` another function.
+        if !matches!(activation.as_str(), "gelu" | "gelu_python") {
+            return Err(wrong(&format!("{part}: hidden_act is {activation}, and a BLIP computes gelu")));
         }
     }
-    if vision.patch_size == 0 || vision.image_size < vision.patch_size {
-        let (image, patch) = (vision.image_size, vision.patch_size);
-        return Err(Error::Config { reason: format!("an image of {image} px has no patch of {patch} px") });
+    let ids =
+        [("pad_token_id", text.pad_token_id), ("sep_token_id", text.sep_token_id), ("bos_token_id", text.bos_token_id)];
+    if let Some((name, id)) = ids.into_iter().find(|(_, id)| *id as usize >= text.vocab_size) {
+        return Err(wrong(&format!(
+            "text_config: {name} is {id}, the last of {} words {}",
+            text.vocab_size,
+            text.vocab_size.saturating_sub(1)
+        )));
     }
     let defaults = TokenIds::default();
     let tokens = TokenIds {
@@ -83,6 +93,29 @@ pub(super) fn from_config_json(text: &str, kind: Kind) -> Result<BlipConfig> {
         .with_dropout(text.hidden_dropout_prob)
         .with_attention_dropout(text.attention_probs_dropout_prob);
     Ok(BlipConfig::new(kind, vision, text).with_embed_size(image_text_hidden_size).with_tokens(tokens))
+}
+
+/// Refuses a `config.json` that says it belongs to a model with other heads than the file's.
+pub(super) fn check_architecture(text: &str, kind: Kind) -> Result<()> {
+    let architectures =
+        serde_json::from_str(text).ok().and_then(|about: About| about.architectures).unwrap_or_default();
+    let known = architectures.iter().find_map(|name| {
+        let claimed = match name.as_str() {
+            "BlipForConditionalGeneration" => Kind::Captioner,
+            "BlipForImageTextRetrieval" => Kind::Matcher,
+            "BlipForQuestionAnswering" => Kind::Answerer,
+            _ => return None,
+        };
+        Some((name, claimed))
+    });
+    match known {
+        Some((name, claimed)) if claimed != kind => {
+            let (claimed, found) = (claimed.with_article(), kind.with_article());
+            let reason = format!("config.json: {name} is {claimed}, and the tensors are those of {found}");
+            Err(Error::Config { reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads the configuration off the tensors' shapes; heads are taken to be 64 wide, which holds
@@ -120,6 +153,15 @@ pub fn text_sizes(weights: &Weights) -> Result<TextConfig> {
     Ok(config.with_layer_norm_epsilon(said.layer_norm_eps))
 }
 
+/// How many numbers follow this prefix in the tensors' names: no more layers than a file can hold,
+/// whatever the numbers are.
+pub(super) fn count_layers(weights: &Weights, prefix: &str) -> usize {
+    let index = |name: &String| -> Option<usize> {
+        from_hugging_face(name).strip_prefix(prefix)?.split('.').next()?.parse().ok()
+    };
+    weights.tensors().keys().filter_map(index).collect::<BTreeSet<_>>().len()
+}
+
 /// What the tensors of a file say of its model.
 struct Shapes<'a>(&'a Weights);
 
@@ -136,12 +178,8 @@ impl Shapes<'_> {
         shape.get(axis).copied().ok_or_else(|| Error::Config { reason: format!("{name} is {shape:?}") })
     }
 
-    /// Layers that are numbered after this prefix.
     fn count(&self, prefix: &str) -> usize {
-        let index = |name: &String| -> Option<usize> {
-            from_hugging_face(name).strip_prefix(prefix)?.split('.').next()?.parse().ok()
-        };
-        self.0.tensors().keys().filter_map(index).max().map_or(0, |last| last + 1)
+        count_layers(self.0, prefix)
     }
 
     fn vision(&self, prefix: &str) -> Result<VisionConfig> {
@@ -206,6 +244,13 @@ fn bert_epsilon() -> f64 {
     1e-12
 }
 
+/// Whose a `config.json` is.
+#[derive(Deserialize)]
+struct About {
+    model_type: Option<String>,
+    architectures: Option<Vec<String>>,
+}
+
 /// The part of Hugging Face's `config.json` that shapes weights; defaults are its classes'.
 #[derive(Deserialize)]
 struct HuggingFace {
@@ -225,6 +270,7 @@ struct Vision {
     image_size: usize,
     patch_size: usize,
     layer_norm_eps: f64,
+    hidden_act: String,
 }
 
 #[derive(Deserialize)]
@@ -237,6 +283,7 @@ struct Text {
     num_attention_heads: usize,
     max_position_embeddings: usize,
     layer_norm_eps: f64,
+    hidden_act: String,
     hidden_dropout_prob: f64,
     attention_probs_dropout_prob: f64,
     bos_token_id: u32,
@@ -258,6 +305,7 @@ impl Default for Vision {
             image_size: 384,
             patch_size: 16,
             layer_norm_eps: 1e-5,
+            hidden_act: "gelu".to_owned(),
         }
     }
 }
@@ -273,6 +321,7 @@ impl Default for Text {
             num_attention_heads: 8,
             max_position_embeddings: 512,
             layer_norm_eps: 1e-12,
+            hidden_act: "gelu".to_owned(),
             // Reference quirk: the authors drop 0.1 while training, the port nothing.
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::check::contradiction;
 use super::keys::{is_derived, is_training_state};
-use super::{LoadOptions, TensorInfo, Weights, config, read_beside, read_config};
+use super::{ConfigSource, LoadOptions, TensorInfo, Weights, config, read_beside, read_config};
 use crate::error::Result;
 use crate::model::{BlipConfig, Kind};
 use crate::text::Sharing;
@@ -17,6 +18,10 @@ pub struct Summary {
     pub layout: &'static str,
     /// What shapes the weights.
     pub config: BlipConfig,
+    /// Where it was found.
+    pub config_source: ConfigSource,
+    /// Why the tensors do not fit into a model of it, where names or shapes tell that they do not.
+    pub contradiction: Option<String>,
     /// Numbers the model learns; copies and training state not counted.
     pub num_parameters: usize,
     /// Bytes of all tensors.
@@ -43,10 +48,10 @@ pub fn inspect(path: &Path, options: &LoadOptions) -> Result<Summary> {
 /// As [`inspect`].
 pub fn inspect_weights(weights: &Weights, options: &LoadOptions) -> Result<Summary> {
     let kind = config::kind(weights)?;
-    let config = read_config(weights, options)?;
+    let (config, config_source) = read_config(weights, options)?;
+    let contradiction = contradiction(weights, &config, options).map(|error| error.to_string());
     let tensors: Vec<_> = weights.tensors().iter().map(|(name, info)| (name.clone(), info.clone())).collect();
-    let is_hugging_face = tensors.iter().any(|(name, _)| name.starts_with("vision_model."));
-    let layout = match (weights.metadata().contains_key(super::CONFIG_KEY), is_hugging_face) {
+    let layout = match (weights.metadata().contains_key(super::CONFIG_KEY), weights.is_hugging_face()) {
         (true, _) => "Medley",
         (_, true) => "Hugging Face",
         _ => "authors",
@@ -63,6 +68,8 @@ pub fn inspect_weights(weights: &Weights, options: &LoadOptions) -> Result<Summa
         kind,
         layout,
         config,
+        config_source,
+        contradiction,
         num_parameters: tensors
             .iter()
             .filter(|(name, _)| !is_derived(name) && !is_training_state(name) && !is_copy(name))

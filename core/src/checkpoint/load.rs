@@ -9,7 +9,7 @@ use super::Weights;
 use super::keys::{self, Place, Shape, from_hugging_face};
 use crate::error::{Error, Result};
 use crate::model::{BlipConfig, Model};
-use crate::progress::{Progress, Report};
+use crate::progress::{Progress, Report, silent};
 use crate::vision::resize_position;
 use crate::with_model;
 
@@ -31,21 +31,26 @@ pub(super) fn load(
     let names = reference_names(weights, options)?;
     let total = weights.tensors().values().map(|info| info.num_bytes).sum();
     let model = Model::init(config, device);
-    let mut loader = Loader {
-        weights,
-        config,
-        names,
-        resize: options.resize_positions,
-        path: Vec::new(),
-        missing: Vec::new(),
-        error: None,
-        done: 0,
-        total,
-        report,
-    };
+    let mut loader =
+        Loader { names, resize: options.resize_positions, total, ..Loader::of_nothing(weights, config, report) };
     let model = with_model!(model, module => Model::from(module.map(&mut loader)));
     loader.finish()?;
     Ok(model)
+}
+
+/// Everything [`load`] complains of that names and shapes tell; no tensor is read.
+pub(super) fn compare(weights: &Weights, config: &BlipConfig, device: &Device, options: Lenience) -> Result<()> {
+    let names = reference_names(weights, options)?;
+    let mut report = silent;
+    // The parameters of a new model take no memory until they are asked for.
+    let mut loader = Loader {
+        reads: false,
+        names,
+        resize: options.resize_positions,
+        ..Loader::of_nothing(weights, config, &mut report)
+    };
+    with_model!(Model::init(config, device), module => drop(module.map(&mut loader)));
+    loader.finish()
 }
 
 /// Where loading may be less than strict.
@@ -81,6 +86,8 @@ pub(super) struct Loader<'a, 'r> {
     /// What has not been taken yet: authors' name to the file's.
     names: BTreeMap<String, String>,
     resize: bool,
+    /// Whether numbers are read, or shapes only compared.
+    reads: bool,
     path: Vec<String>,
     missing: Vec<String>,
     error: Option<Error>,
@@ -98,8 +105,23 @@ impl<'a, 'r> Loader<'a, 'r> {
         names: BTreeMap<String, String>,
         report: &'a mut Report<'r>,
     ) -> Self {
-        let path = vec![path.to_owned()];
-        Self { weights, config, names, resize: true, path, missing: Vec::new(), error: None, done: 0, total: 0, report }
+        Self { names, resize: true, path: vec![path.to_owned()], ..Self::of_nothing(weights, config, report) }
+    }
+
+    fn of_nothing(weights: &'a Weights, config: &'a BlipConfig, report: &'a mut Report<'r>) -> Self {
+        Self {
+            weights,
+            config,
+            names: BTreeMap::new(),
+            resize: false,
+            reads: true,
+            path: Vec::new(),
+            missing: Vec::new(),
+            error: None,
+            done: 0,
+            total: 0,
+            report,
+        }
     }
 
     /// Complains of what went wrong, was not there, or was left over.
@@ -145,6 +167,12 @@ impl<'a, 'r> Loader<'a, 'r> {
                 return Err(Error::MisshapenWeight { name, found: stored, expected });
             }
         };
+        if !self.reads {
+            for copy in &place.copies {
+                self.names.remove(copy);
+            }
+            return Ok(None);
+        }
         let values = self.weights.read(&name)?;
         self.check_copies(&place, &name, &values)?;
         let values = match place.shape {

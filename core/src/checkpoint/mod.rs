@@ -4,11 +4,15 @@
 //! safetensors file with the authors' tensor names and configuration, tokenizer and
 //! preprocessing in its metadata.
 
+mod check;
 mod config;
+mod foreign;
+mod header;
 mod inspect;
 mod keys;
 mod load;
 mod parts;
+mod pickle;
 mod save;
 mod weights;
 
@@ -18,7 +22,7 @@ pub use parts::{load_text, load_vision};
 #[cfg(feature = "train")]
 pub(crate) use save::write_tensors;
 pub use save::{Dtype, NamedTensor, save};
-pub use weights::{TensorInfo, Weights};
+pub use weights::{ReadAt, TensorInfo, Weights};
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,9 @@ const CONFIG_KEY: &str = "medley.config";
 const TOKENIZER_KEY: &str = "medley.tokenizer";
 /// Key of the preprocessing.
 const PREPROCESSOR_KEY: &str = "medley.preprocessor";
+
+/// The largest image side a model is loaded for: 16,384 patches of 16 px, each compared with all.
+const MAX_IMAGE_SIZE_PX: usize = 2048;
 
 /// A model and everything that belongs to it.
 #[derive(Clone, Debug)]
@@ -92,10 +99,14 @@ pub fn load_weights(
     options: &LoadOptions,
     report: &mut Report<'_>,
 ) -> Result<Checkpoint> {
-    let mut config = read_config(weights, options)?;
+    let (mut config, _) = read_config(weights, options)?;
     if let Some(size) = options.image_size_px {
         if size < config.vision.patch_size_px {
             let reason = format!("must be at least a patch of {} px", config.vision.patch_size_px);
+            return Err(Error::Option { option: "image size", reason });
+        }
+        if size > MAX_IMAGE_SIZE_PX {
+            let reason = format!("must be at most {MAX_IMAGE_SIZE_PX} px: memory grows by its fourth power");
             return Err(Error::Option { option: "image size", reason });
         }
         config.vision.image_size_px = size / config.vision.patch_size_px * config.vision.patch_size_px;
@@ -113,20 +124,43 @@ pub fn load_weights(
     })
 }
 
+/// Where the configuration of a checkpoint was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// In a file that was named.
+    Given,
+    /// In the checkpoint itself.
+    Stored,
+    /// In the `config.json` beside it.
+    Beside,
+    /// In the tensors' shapes.
+    Shapes,
+}
+
 /// The configuration of an open checkpoint: given, stored, beside it, or read off its shapes.
-fn read_config(weights: &Weights, options: &LoadOptions) -> Result<BlipConfig> {
+fn read_config(weights: &Weights, options: &LoadOptions) -> Result<(BlipConfig, ConfigSource)> {
     let kind = config::kind(weights)?;
-    if let Some(path) = &options.config {
-        return config::from_config_json(&read_text(path)?, kind);
-    }
-    if let Some(stored) = weights.metadata().get(CONFIG_KEY) {
-        return serde_json::from_str(stored)
-            .map_err(|source| Error::Config { reason: format!("in {}: {source}", weights.path().display()) });
-    }
-    match read_beside(weights, CONFIG_KEY, "config.json")? {
-        Some(text) if kind != Kind::Pretraining => config::from_config_json(&text, kind),
-        _ => config::from_shapes(weights, kind),
-    }
+    let (config, source) = if let Some(path) = &options.config {
+        (config::from_config_json(&read_text(path)?, kind)?, ConfigSource::Given)
+    } else if let Some(stored) = weights.metadata().get(CONFIG_KEY) {
+        let config = serde_json::from_str(stored)
+            .map_err(|source| Error::Config { reason: format!("in {}: {source}", weights.path().display()) })?;
+        (config, ConfigSource::Stored)
+    } else {
+        match read_beside(weights, CONFIG_KEY, "config.json")? {
+            Some(text) if kind != Kind::Pretraining => {
+                let config = config::from_config_json(&text, kind)?;
+                // The authors' files borrow the sizes of models with other heads.
+                if weights.is_hugging_face() {
+                    config::check_architecture(&text, kind)?;
+                }
+                (config, ConfigSource::Beside)
+            }
+            _ => (config::from_shapes(weights, kind)?, ConfigSource::Shapes),
+        }
+    };
+    check::check_config(&config, weights)?;
+    Ok((config, source))
 }
 
 /// The tokenizer that is named, lies in the checkpoint's metadata, or beside it.
@@ -145,16 +179,30 @@ pub fn read_tokenizer(weights: &Weights, options: &LoadOptions) -> Result<Option
     Ok(read_beside(weights, TOKENIZER_KEY, "vocab.txt")?.map(TokenizerText::Vocab))
 }
 
-/// Text from the metadata, or else from a file of this name in the checkpoint's folder.
+/// Where [`read_tokenizer`] finds what it reads: a file, or the checkpoint that holds it.
+pub fn tokenizer_source(weights: &Weights, options: &LoadOptions) -> Option<PathBuf> {
+    let beside = || ["tokenizer.json", "vocab.txt"].iter().find_map(|file| source_of(weights, TOKENIZER_KEY, file));
+    options.tokenizer.clone().or_else(beside)
+}
+
+/// Text from the metadata, or else from a file of this name beside the checkpoint.
 fn read_beside(weights: &Weights, key: &str, file: &str) -> Result<Option<String>> {
-    if let Some(text) = weights.metadata().get(key) {
+    if let Some(text) = weights.metadata().get(key).or_else(|| weights.beside(file)) {
         return Ok(Some(text.clone()));
     }
-    let folder = if weights.path().is_dir() { Some(weights.path()) } else { weights.path().parent() };
-    match folder.map(|folder| folder.join(file)).filter(|path| path.is_file()) {
-        Some(path) => read_text(&path).map(Some),
-        None => Ok(None),
+    source_of(weights, key, file).map(|path| read_text(&path)).transpose()
+}
+
+/// Where such a text lies.
+fn source_of(weights: &Weights, key: &str, file: &str) -> Option<PathBuf> {
+    if weights.metadata().contains_key(key) {
+        return Some(weights.path().to_owned());
     }
+    if weights.beside(file).is_some() {
+        return Some(PathBuf::from(file));
+    }
+    let folder = if weights.path().is_dir() { Some(weights.path()) } else { weights.path().parent() };
+    folder.map(|folder| folder.join(file)).filter(|path| path.is_file())
 }
 
 fn read_text(path: &Path) -> Result<String> {

@@ -33,7 +33,7 @@ pub enum Dtype {
 /// file appears under its name when it is complete; before that, nothing there changes.
 ///
 /// # Errors
-/// [`Error::Write`], and [`Error::Device`] when reading back fails.
+/// [`Error::Write`], [`Error::TooLargeForHalf`], and [`Error::Device`] when reading back fails.
 pub async fn save(checkpoint: &Checkpoint, path: &Path, dtype: Dtype) -> Result<()> {
     write_tensors(path, collect(checkpoint), texts(checkpoint)?, dtype).await
 }
@@ -147,6 +147,10 @@ impl NamedTensor {
         };
         Ok(match dtype {
             Dtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            // What does not fit would be written as infinity, which no checkpoint may hold.
+            Dtype::F16 if values.iter().any(|value| value.is_finite() && !f16::from_f32(*value).is_finite()) => {
+                return Err(Error::TooLargeForHalf { name: self.name });
+            }
             Dtype::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
         })
     }

@@ -1,6 +1,7 @@
 //! The tensors of a checkpoint, by name, read one at a time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use half::{bf16, f16};
 use pytorch_reader::{PytorchError, PytorchReader};
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
 
+use super::foreign::{START_BYTES, foreign};
+use super::{header, pickle};
 use crate::error::{Error, Result};
 
 /// A safetensors header larger than this is a lie (the format's own limit).
@@ -48,6 +50,20 @@ pub struct Weights {
     files: Vec<Bytes>,
     tensors: BTreeMap<String, TensorInfo>,
     metadata: HashMap<String, String>,
+    /// Texts of files that would lie in its folder, if it lay in one.
+    beside: HashMap<String, String>,
+}
+
+/// A file that lies where only the caller can read it: a page's storage, for one.
+pub trait ReadAt: Debug {
+    /// Its size in bytes.
+    fn num_bytes(&self) -> u64;
+
+    /// This many bytes from there on.
+    ///
+    /// # Errors
+    /// A stretch that reaches beyond the file, and what its place gives.
+    fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>>;
 }
 
 /// Bytes that can be read from anywhere.
@@ -56,6 +72,7 @@ enum Bytes {
     File(Mutex<File>),
     Memory(Arc<[u8]>),
     Static(&'static [u8]),
+    Elsewhere(Box<dyn ReadAt>),
 }
 
 impl Weights {
@@ -74,16 +91,46 @@ impl Weights {
         if about.len() == 0 {
             return Err(unusable(path, "it is empty"));
         }
-        let mut start = [0; 9];
+        let mut start = Vec::new();
         let mut file = File::open(path).map_err(|source| read_error(path, source))?;
-        let filled = file.read(&mut start).map_err(|source| read_error(path, source))?;
+        let filled = file.by_ref().take(START_BYTES as u64).read_to_end(&mut start);
+        filled.map_err(|source| read_error(path, source))?;
         // A safetensors file is a length and a JSON object; everything torch.save wrote is not.
-        if filled == 9 && start[8] == b'{' || path.extension().is_some_and(|end| end == "safetensors") {
+        let is_safetensors = start.get(8) == Some(&b'{');
+        if let Some(what) = foreign(&start).filter(|_| !is_safetensors) {
+            return Err(unusable(path, what));
+        }
+        // Torch writes a zip archive under whatever name it is given.
+        let is_called_so = || path.extension().is_some_and(|end| end == "safetensors") && !start.starts_with(b"PK");
+        if is_safetensors || is_called_so() {
             let mut weights = Self::empty(path);
             weights.add_safetensors(path, Bytes::File(Mutex::new(file)))?;
             return Ok(weights);
         }
         Self::open_pytorch(path)
+    }
+
+    /// Opens a safetensors file that lies elsewhere, and is read one tensor at a time; `name` stands
+    /// for it in messages.
+    ///
+    /// # Errors
+    /// [`Error::Read`], and [`Error::Checkpoint`] for a damaged file.
+    pub fn from_elsewhere(name: &str, file: Box<dyn ReadAt>) -> Result<Self> {
+        let mut weights = Self::empty(Path::new(name));
+        weights.add_safetensors(Path::new(name), Bytes::Elsewhere(file))?;
+        Ok(weights)
+    }
+
+    /// As if a file of this name and content lay in the checkpoint's folder: `config.json`,
+    /// `tokenizer.json`, `vocab.txt` or `preprocessor_config.json`.
+    pub fn with_file(mut self, name: &str, text: String) -> Self {
+        self.beside.insert(name.to_owned(), text);
+        self
+    }
+
+    /// The text of a file that [`with_file`](Self::with_file) put beside it.
+    pub(super) fn beside(&self, name: &str) -> Option<&String> {
+        self.beside.get(name)
     }
 
     /// Opens a safetensors file that is already in memory; `name` stands for it in messages.
@@ -114,6 +161,11 @@ impl Weights {
     /// Every tensor, sorted by name.
     pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
         &self.tensors
+    }
+
+    /// Whether the tensors have Hugging Face's names.
+    pub(super) fn is_hugging_face(&self) -> bool {
+        self.tensors.keys().any(|name| name.starts_with("vision_model."))
     }
 
     /// Text stored beside the tensors (safetensors' `__metadata__`).
@@ -161,7 +213,13 @@ impl Weights {
     }
 
     fn empty(path: &Path) -> Self {
-        Self { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new(), metadata: HashMap::new() }
+        Self {
+            path: path.to_owned(),
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            metadata: HashMap::new(),
+            beside: HashMap::new(),
+        }
     }
 
     fn open_folder(folder: &Path) -> Result<Self> {
@@ -216,21 +274,23 @@ impl Weights {
             _ => return Err(damaged(format!("{total} bytes are too few for a safetensors file"))),
         };
         if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > total {
-            return Err(damaged(format!("its header claims {header_bytes} bytes, the file has {total}")));
+            let start = bytes.read(0, total.min(START_BYTES as u64) as usize).unwrap_or_default();
+            let claim = || format!("its header claims {header_bytes} bytes, the file has {total}");
+            return Err(damaged(foreign(&start).map_or_else(claim, str::to_owned)));
         }
-        let header = bytes.read(8, header_bytes as usize).map_err(|source| read_error(path, source))?;
-        let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|source| damaged(format!("header: {source}")))?;
+        let json = bytes.read(8, header_bytes as usize).map_err(|source| read_error(path, source))?;
+        let header = header::parse(&json).map_err(damaged)?;
         let start = 8 + header_bytes;
         let file = self.files.len();
-        for (name, info) in metadata.tensors() {
+        for (name, info) in header.tensors {
             let (begin, end) = info.data_offsets;
-            if start + end as u64 > total {
-                let reason = format!("cut short: {name} ends at byte {}, the file at {total}", start + end as u64);
+            if end as u64 > total - start {
+                let reason =
+                    format!("cut short: {name} ends at byte {end} of its tensors, which are {}", total - start);
                 return Err(damaged(reason));
             }
             let info = TensorInfo {
-                shape: info.shape.clone(),
+                shape: info.shape,
                 dtype: format!("{:?}", info.dtype),
                 num_bytes: (end - begin) as u64,
                 place: Place::Safetensors { file, offset: start + begin as u64, dtype: info.dtype },
@@ -239,12 +299,14 @@ impl Weights {
                 return Err(damaged(format!("{name} is there twice")));
             }
         }
-        self.metadata.extend(metadata.metadata().clone().unwrap_or_default());
+        self.metadata.extend(header.texts);
         self.files.push(bytes);
         Ok(())
     }
 
     fn open_pytorch(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|source| read_error(path, source))?;
+        pickle::check(file).map_err(|reason| unusable(path, &reason))?;
         let reader = match PytorchReader::with_top_level_key(path, "model") {
             Err(PytorchError::KeyNotFound(_)) => PytorchReader::new(path),
             other => other,
@@ -273,6 +335,7 @@ impl Bytes {
             Self::File(file) => lock(file).metadata()?.len(),
             Self::Memory(bytes) => bytes.len() as u64,
             Self::Static(bytes) => bytes.len() as u64,
+            Self::Elsewhere(file) => file.num_bytes(),
         })
     }
 
@@ -285,6 +348,7 @@ impl Bytes {
         match self {
             Self::Memory(bytes) => slice(bytes),
             Self::Static(bytes) => slice(bytes),
+            Self::Elsewhere(file) => file.read_at(offset, length),
             Self::File(file) => {
                 let mut file = lock(file);
                 let mut bytes = vec![0; length];

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor};
 
 use super::{BlipConfig, Kind, Model};
+use crate::error::{Error, Result};
 use crate::nn::{each_weight, replace_weights};
 use crate::with_model;
 
@@ -63,22 +64,31 @@ pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Ve
     (model, fresh)
 }
 
-/// The model with the weights that `other` has at the same paths in the same shapes, and how many those are: what a
+/// The model with the weights that `other` has at the same paths, and how many those are: what a
 /// captioner learned further goes back into the model it was a part of.
-pub fn overlay(model: Model, other: &Model) -> (Model, usize) {
+///
+/// # Errors
+/// [`Error::MisshapenWeight`] for a weight that both have in different shapes: the rest of `other`
+/// learned beside it, and means nothing without it.
+pub fn overlay(model: Model, other: &Model) -> Result<(Model, usize)> {
     let mut known = Weights::new();
     let mut note = |path: &str, shape: &[usize], weight| {
         known.insert(path.to_owned(), (shape.to_vec(), weight));
     };
     with_model!(other, module => each_weight(module, &mut note));
-    let mut taken = 0;
+    let (mut taken, mut misshapen) = (0, None);
     let mut take = |path: &str, shape: &[usize], _: &Device| {
-        let (_, weight) = known.remove(path).filter(|(known, _)| known == shape)?;
+        let (found, weight) = known.remove(path)?;
+        if found != shape {
+            let name = path.to_owned();
+            misshapen.get_or_insert(Error::MisshapenWeight { name, found, expected: shape.to_vec() });
+            return None;
+        }
         taken += 1;
         Some(weight)
     };
     let model = with_model!(model, module => Model::from(replace_weights(module, &mut take)));
-    (model, taken)
+    misshapen.map_or(Ok((model, taken)), Err)
 }
 
 /// The weight of this shape at this path, or at one that an exchange leads to: of the stack, of

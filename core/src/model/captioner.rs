@@ -111,6 +111,11 @@ impl Writer<'_> {
         self.lm_head.forward(last, self.text.word_table()).squeeze_dim(1)
     }
 
+    /// Where it looks at each position; see [`Med::looks`].
+    pub fn looks(&self, ids: Tensor<2, Int>, context: &Context) -> Option<Tensor<3>> {
+        self.text.looks(ids, context)
+    }
+
     /// An empty cache for this writer.
     pub fn new_cache(&self) -> KvCache {
         self.text.new_cache()

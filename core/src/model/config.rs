@@ -36,6 +36,12 @@ impl Kind {
             Self::Pretraining => "pre-training model",
         }
     }
+
+    /// The word for one of this kind: an answerer, a matcher.
+    pub fn with_article(self) -> String {
+        let article = if self == Self::Answerer { "an" } else { "a" };
+        format!("{article} {}", self.name())
+    }
 }
 
 /// Everything that shapes the weights of a model.

@@ -30,11 +30,14 @@ pub enum Alpha {
 /// A header that claims more than `max_pixels` is refused before anything is allocated for it.
 pub fn decode(bytes: &[u8], alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
     let format = format(bytes)?;
+    let check = |(width, height): (u32, u32)| match u64::from(width) * u64::from(height) > max_pixels {
+        true => Err(Error::TooManyPixels { width, height, max_pixels }),
+        false => Ok((width, height)),
+    };
+    // The decoder makes room for a row before it says how long one is.
+    claimed_by_png(bytes, format).map_or(Ok((0, 0)), check)?;
     let mut decoder = open(bytes, format)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > max_pixels {
-        return Err(Error::TooManyPixels { width, height, max_pixels });
-    }
+    let (width, height) = check(decoder.dimensions())?;
     if width == 0 || height == 0 {
         return Err(broken(ImageError::Decoding(DecodingError::new(format.into(), "image has no pixels"))));
     }
@@ -60,6 +63,12 @@ pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32)> {
         }
         _ => (width, height),
     })
+}
+
+/// What the first chunk of a PNG says of its size.
+fn claimed_by_png(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    (format == ImageFormat::Png).then(|| Some((number(16)?, number(20)?))).flatten()
 }
 
 fn format(bytes: &[u8]) -> Result<ImageFormat> {

@@ -9,9 +9,9 @@ use medley::device::{DeviceChoice, open};
 use medley::model::{overlay, with_match_threshold};
 use medley::tokenizer::Tokenizer;
 
-use super::ALL_GOOD;
-use super::model::ModelArguments;
+use super::model::{ModelArguments, not_loaded};
 use super::progress::Bar;
+use super::{ALL_GOOD, output, wrong};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,7 @@ enum Format {
 pub struct Arguments {
     /// A checkpoint of any layout
     input: PathBuf,
-    /// The one file it becomes
+    /// The one .safetensors file it becomes
     output: PathBuf,
     /// Number format of the result
     #[arg(long, value_enum, default_value_t = Format::F32)]
@@ -67,9 +67,11 @@ fn probability(text: &str) -> std::result::Result<f64, String> {
 /// Writes a checkpoint as one file with configuration, tokenizer and preprocessing in it.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     let output = &arguments.output;
-    if output.exists() && !arguments.overwrite {
-        bail!("{} is there already; --overwrite writes over it", output.display());
+    if output.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("safetensors")) {
+        let reason = format!("{} must end in .safetensors, which is what it will be", output.display());
+        return Err(wrong("output", reason));
     }
+    let target = output::target(output, arguments.overwrite)?;
     let options = ModelArguments {
         model: Some(arguments.input.clone()),
         tokenizer: arguments.tokenizer.clone(),
@@ -81,16 +83,17 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let mut bar = Bar::new();
     let loaded = load(&arguments.input, &device, &options.options(), &mut |progress| bar.report(progress));
     bar.clear();
-    let mut checkpoint = loaded.with_context(|| format!("could not load {}", arguments.input.display()))?;
+    let mut checkpoint = loaded.map_err(|error| not_loaded(&arguments.input.display().to_string(), error))?;
     if let Some(with) = &arguments.with {
         let mut bar = Bar::new();
         let options = LoadOptions { skip_training_state: true, ..LoadOptions::default() };
         let loaded = load(with, &device, &options, &mut |progress| bar.report(progress));
         bar.clear();
-        let other = loaded.with_context(|| format!("could not load {}", with.display()))?;
-        let (model, taken) = overlay(checkpoint.model, &other.model);
+        let other = loaded.map_err(|error| not_loaded(&with.display().to_string(), error))?;
+        let fits = || format!("{} does not fit into {}", with.display(), arguments.input.display());
+        let (model, taken) = overlay(checkpoint.model, &other.model).with_context(fits)?;
         if taken == 0 {
-            bail!("{} has no weight of the shape of one in {}", with.display(), arguments.input.display());
+            bail!("{} has no weight at a place of {}", with.display(), arguments.input.display());
         }
         eprintln!("{taken} tensors from {}", with.display());
         checkpoint.model = model;
@@ -98,7 +101,9 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     if let Some(threshold) = arguments.match_threshold {
         let kind = checkpoint.config.kind.name();
         let Some(model) = with_match_threshold(checkpoint.model, threshold) else {
-            bail!("a {kind} does not match: --match-threshold is for matchers and pre-training models");
+            bail!(
+                "this model, of kind {kind}, does not match: --match-threshold is for matchers and pre-training models"
+            );
         };
         checkpoint.model = model;
     }
@@ -119,8 +124,8 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         Format::F32 => Dtype::F32,
         Format::F16 => Dtype::F16,
     };
-    save(&checkpoint, output, dtype).await?;
-    let bytes = std::fs::metadata(output).map(|about| about.len()).unwrap_or_default();
+    save(&checkpoint, &target, dtype).await?;
+    let bytes = std::fs::metadata(&target).map(|about| about.len()).unwrap_or_default();
     eprintln!("{}: {:.1} MB", output.display(), bytes as f64 / 1e6);
     Ok(ALL_GOOD)
 }

@@ -1,11 +1,12 @@
 //! Which model, on which device: the options every command shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use medley::{DeviceChoice, LoadOptions, OpenDevice, Pipeline};
+use medley::{DeviceChoice, Error, LoadOptions, OpenDevice, Pipeline};
 
+use super::number::count;
 use super::picture;
 use super::progress::Bar;
 use crate::builtin;
@@ -31,7 +32,7 @@ pub struct ModelArguments {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Side of the pictures the model reads; its position table is resized
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", value_parser = count)]
     pub image_size: Option<usize>,
     /// Leave out momentum copies and feature queues that lie in a checkpoint
     #[arg(long)]
@@ -45,7 +46,7 @@ pub struct ReadArguments {
     #[arg(long)]
     pub json: bool,
     /// Refuse pictures of more pixels
-    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N")]
+    #[arg(long, default_value_t = picture::MAX_PIXELS, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_pixels: u64,
     #[command(flatten)]
     model: ModelArguments,
@@ -97,6 +98,48 @@ impl ModelArguments {
             }
         };
         bar.clear();
-        loaded.with_context(|| format!("could not load {name}"))
+        loaded.map_err(|error| not_loaded(&name, error))
+    }
+}
+
+/// Says which checkpoint could not be loaded, where the error does not.
+pub fn not_loaded(name: &str, error: Error) -> anyhow::Error {
+    if is_name_elsewhere(name) && matches!(&error, Error::Read { path, .. } if path == Path::new(name)) {
+        let files = "config.json, preprocessor_config.json, vocab.txt and model.safetensors or pytorch_model.bin";
+        let advice = format!("put {files} of https://huggingface.co/{name} into a folder and name that");
+        return anyhow::anyhow!("there is no {name} here, and models are not downloaded: {advice}");
+    }
+    let names_it = error.to_string().contains(name);
+    let error = anyhow::Error::from(error);
+    if names_it { error } else { error.context(format!("could not load {name}")) }
+}
+
+/// Whether it is spelled as models are on Hugging Face, owner and name, and not as a file.
+fn is_name_elsewhere(name: &str) -> bool {
+    let is_word = |word: &str| {
+        let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        word.starts_with(|first: char| first.is_ascii_alphanumeric()) && word.chars().all(is_fine)
+    };
+    let ends_as_a_file = [".safetensors", ".pth", ".pt", ".bin", ".ckpt"].iter().any(|end| name.ends_with(end));
+    name.split_once('/').is_some_and(|(owner, model)| is_word(owner) && is_word(model)) && !ends_as_a_file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &str) -> String {
+        let source = std::io::ErrorKind::NotFound.into();
+        format!("{:#}", not_loaded(name, Error::Read { path: name.into(), source }))
+    }
+
+    #[test]
+    fn a_name_on_hugging_face_is_told_from_a_path_to_nothing() {
+        let advice = message("Salesforce/blip-image-captioning-base");
+        assert!(advice.contains("https://huggingface.co/Salesforce/blip-image-captioning-base "), "{advice}");
+        assert!(advice.contains("not downloaded"), "{advice}");
+        for path in ["models/a.pth", "./blip/base", "/models/blip", "../blip", "blip", "a/b/c"] {
+            assert!(!message(path).contains("huggingface"), "{path}");
+        }
     }
 }
