@@ -14,7 +14,7 @@ use medley::text::TextConfig;
 use medley::tokenizer::{self, Tokenizer};
 use medley::train::{AnswerTrainer, TrainConfig};
 use medley::vision::VisionConfig;
-use medley::{AnswerOptions, Pipeline};
+use medley::{AnswerOptions, Error, Pipeline};
 use medley_tests::{device, finish, turn};
 
 /// Order of summation is all that differs.
@@ -93,7 +93,9 @@ fn answers_depend_on_picture_and_question() {
     for (example, expected) in examples.iter().zip(["red", "no", "blue", "yes"]) {
         let pixels = pipeline.pixels(&example.image.read().unwrap()).unwrap();
         let options = AnswerOptions::default();
-        let answers = pollster::block_on(pipeline.answer(&pixels, &example.question, &options, &mut silent)).unwrap();
+        let answers =
+            pollster::block_on(pipeline.answer(&pipeline.see(&[pixels]), &example.question, &options, &mut silent))
+                .unwrap();
         assert_eq!(answers[0].text, expected, "{} {}", example.image, example.question);
     }
 }
@@ -131,4 +133,20 @@ fn questions_nobody_answered_are_left_out() {
     examples[0].answers = vec![" ".to_owned()];
     examples[1].answers.clear();
     assert_eq!(trainer(&examples, &tokenizer, config()).sizes().examples, 2);
+}
+
+#[test]
+fn questions_and_choices_beyond_the_models_positions_are_refused() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let (_, tokenizer) = lesson(folder.path());
+    let pipeline = pipeline(&tokenizer);
+    let seen = pipeline.see(&[vec![0.5; 3 * 32 * 32]]);
+    let long = "red ".repeat(600);
+    let ask = |question: &str, choices: Vec<String>| {
+        let options = AnswerOptions { choices, ..AnswerOptions::default() };
+        pollster::block_on(pipeline.answer(&seen, question, &options, &mut silent))
+    };
+    assert!(matches!(ask(&long, Vec::new()), Err(Error::TextTooLong { .. })));
+    assert!(matches!(ask("what color is it", vec!["red".to_owned(), long.clone()]), Err(Error::TextTooLong { .. })));
 }

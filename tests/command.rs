@@ -262,7 +262,7 @@ fn answers_are_scored_and_written_down() {
 #[test]
 fn a_recipe_of_another_task_is_refused_and_those_of_this_one_are_named() {
     let output = run(&["train", "caption", "--data", "x", "--out", "y", "--preset", "paper-vqa"]);
-    assert_eq!(code(&output), 1);
+    assert_eq!(code(&output), 2);
     let said = err(&output);
     assert!(said.contains("mine, paper-caption, paper-caption-large") && !said.contains("nlvr"), "{said}");
     assert!(!Path::new("y").exists());

@@ -293,12 +293,13 @@ fn bad_datasets_are_one_line_each() {
         (&["data", "check", "nothing.json"][..], "could not read nothing.json"),
         (&["data", "check", "empty.json"], "no image in it"),
         (&["data", "noise", "--data", "gone.json", "--out", "n.json"], "--images"),
-        (&["data", "noise", "--data", "list.json", "--share", "2", "--out", "n.json"], "share must be"),
         (&["eval", "capfilt", "--data", "list.json"], "medley data noise"),
     ] {
         let complaint = err(&medley(folder.path(), arguments), 1);
         assert!(complaint.contains(part) && complaint.lines().count() == 1, "{complaint}");
     }
+    let too_much = ["data", "noise", "--data", "list.json", "--share", "2", "--out", "n.json"];
+    assert!(err(&medley(folder.path(), &too_much), 2).contains("share must be"));
     let found = out(&medley(folder.path(), &["data", "check", "gone.json"]), 1);
     assert!(found.contains("pictures that are not there: 1\n  nowhere.jpg"), "{found}");
 }

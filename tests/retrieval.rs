@@ -54,7 +54,8 @@ fn a_score_is_what_reading_both_says_and_how_alike_they_are() {
     for (image, found_texts) in found.texts.iter().enumerate() {
         let pixels = burn::tensor::TensorData::new(picture(image), [1, 3, 32, 32]);
         let image_embeds = model.vision().forward(burn::tensor::Tensor::from_data(pixels, &device("cpu")));
-        let matches = pollster::block_on(pipeline.match_texts(&picture(image), &texts(), false)).unwrap();
+        let matches =
+            pollster::block_on(pipeline.match_texts(&pipeline.see(&[picture(image)]), &texts(), false)).unwrap();
         assert_eq!(places(found_texts), [0, 1, 2, 3, 4]);
         assert!(found_texts.is_sorted_by(|a, b| a.1 >= b.1), "the best first");
         for (text, score) in found_texts {
@@ -100,4 +101,13 @@ fn a_picture_that_cannot_be_read_is_an_error() {
         |index: usize| -> Result<Vec<f32>> { if index == 2 { Err(Error::EmptyText) } else { Ok(picture(index)) } };
     let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), 3, &mut silent));
     assert!(matches!(found, Err(Error::EmptyText)));
+}
+
+#[test]
+fn a_text_beyond_the_models_positions_is_refused_not_cut() {
+    let pipeline = pipeline();
+    let seen = pipeline.see(&[picture(0)]);
+    let texts = [texts()[0].clone(), "dog ".repeat(600)];
+    let refused = pollster::block_on(pipeline.match_texts(&seen, &texts, false));
+    assert!(matches!(refused, Err(Error::TextTooLong { .. })));
 }

@@ -171,7 +171,7 @@ fn a_dialog_model_is_trained_goes_on_and_is_scored() {
     }
     let mean = right.iter().sum::<f64>() / 6.0;
     assert!((scores["mean_rank"].as_f64().unwrap() - mean).abs() < 1e-9, "{scores}: {right:?}");
-    let table = run(&score);
+    let table = run(&[&score[..], &["--overwrite"]].concat());
     assert!(out(&table).contains("MRR") && out(&table).contains("of 3 rounds"), "{}", out(&table));
 }
 

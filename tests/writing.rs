@@ -245,3 +245,14 @@ fn answering_break_stops_writing() {
         assert!(matches!(pollster::block_on(writing), Err(Error::Cancelled)), "{strategy:?}");
     }
 }
+
+#[test]
+fn more_beams_or_texts_than_memory_holds_are_refused() {
+    let scene = Scene::new("tiny_caption", "cpu");
+    let beams = GenerateConfig { strategy: Strategy::beam(3_000_000), ..GenerateConfig::default() };
+    let texts = GenerateConfig { strategy: Strategy::Greedy, num_texts: 3_000_000, ..GenerateConfig::default() };
+    for config in [beams, texts] {
+        let refused = write(scene.model.writer(), &scene.image(0), &[scene.tokens.decode], scene.tokens, &config);
+        assert!(matches!(refused, Err(Error::Option { .. })), "{config:?}");
+    }
+}

@@ -24,18 +24,19 @@ pub enum DeviceChoice {
 impl FromStr for DeviceChoice {
     type Err = Error;
 
-    /// Reads `auto`, `cpu`, `gpu`, `gpu:N` or `software`.
+    /// Reads `auto`, `cpu`, `gpu`, `gpu:N` or `software`, in capitals too.
     fn from_str(name: &str) -> Result<Self> {
-        match (name, name.strip_prefix("gpu:").map(str::parse)) {
+        let name = name.to_ascii_lowercase();
+        match (name.as_str(), name.strip_prefix("gpu:").map(str::parse)) {
             ("auto", _) => Ok(Self::Auto),
             ("cpu", _) => Ok(Self::Cpu),
             ("gpu", _) => Ok(Self::Gpu(None)),
             ("software", _) => Ok(Self::Software),
             (_, Some(Ok(index))) => Ok(Self::Gpu(Some(index))),
-            _ => Err(Error::NoDevice {
-                name: name.to_owned(),
-                available: ["auto", "cpu", "gpu", "gpu:N", "software"].map(str::to_owned).to_vec(),
-            }),
+            _ => {
+                let reason = "must be auto, cpu, gpu, gpu:N (the first is 0) or software".to_owned();
+                Err(Error::Option { option: "device", reason })
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use medley::checkpoint::Weights;
 /// What the model is called on screen and on the command line.
 pub const NAME: &str = "built-in";
 
-static BYTES: &[u8] = include_bytes!("../../assets/medley-tiny.safetensors");
+/// The file.
+pub static BYTES: &[u8] = include_bytes!("../../assets/medley-tiny.safetensors");
 
 /// Opens the built-in model's weights; see `assets/README.md` for what it was trained on.
 ///

@@ -102,7 +102,7 @@ async fn synthesize(captioner: &Pipeline, picture: &[u8], index: usize, config: 
     let strategy = Strategy::Sample { top_p: config.top_p, top_k: 0, temperature: 1.0, seed };
     let generate = GenerateConfig { strategy, max_length: config.max_length, ..GenerateConfig::default() };
     let options = CaptionOptions { generate, prompt: None };
-    let written = captioner.caption(&[captioner.pixels(picture)?], &options, &mut silent).await?;
+    let written = captioner.caption(&captioner.see(&[captioner.pixels(picture)?]), &options, &mut silent).await?;
     Ok(written.into_iter().flatten().next().map_or_else(String::new, |caption| caption.text))
 }
 
@@ -122,7 +122,7 @@ pub async fn judge(
     // Judged by their beginning, as the authors cut them: one long text must not cost a picture.
     let captions: Vec<String> =
         texts.iter().map(|(text, _)| filter.shortened(&pre_caption(text, MAX_WORDS))).collect::<Result<_>>()?;
-    let scores = filter.match_texts(&filter.pixels(picture)?, &captions, false).await?;
+    let scores = filter.match_texts(&filter.see(&[filter.pixels(picture)?]), &captions, false).await?;
     let judged = texts.into_iter().zip(scores).map(|((caption, source), score)| {
         let score = score.probability;
         Judged { caption, source, score, kept: score >= threshold }

@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::model::Writer;
 use crate::text::{Context, TokenIds};
 
+/// Texts of an image on their way at a time: each takes memory for its keys.
+const MAX_TEXTS: usize = 1000;
+
 /// How the next word is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Strategy {
@@ -117,6 +120,7 @@ impl GenerateConfig {
         let wrong = |option, reason: &str| Err(Error::Option { option, reason: reason.to_owned() });
         match self.strategy {
             Strategy::Beam { beams: 0, .. } => return wrong("beams", "must be at least 1"),
+            Strategy::Beam { beams: MAX_TEXTS.., .. } => return wrong("beams", "must be below 1000"),
             Strategy::Beam { beams, .. } if self.num_texts > beams => {
                 return wrong("texts for each image", "must be at most the number of beams");
             }
@@ -127,6 +131,9 @@ impl GenerateConfig {
                 return wrong("top-p", "must be above 0 and at most 1");
             }
             _ => {}
+        }
+        if self.num_texts >= MAX_TEXTS {
+            return wrong("texts for each image", "must be below 1000");
         }
         if self.num_texts == 0 {
             return wrong("texts for each image", "must be at least 1");

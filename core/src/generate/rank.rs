@@ -20,6 +20,8 @@ pub struct RankedAnswer {
     pub first_probability: f32,
     /// Log-likelihood of the whole answer, with label smoothing.
     pub score: f32,
+    /// Log-probability of every token, the end included, as the model gave them.
+    pub log_probs: Vec<f32>,
 }
 
 /// Scores a list of answers for each question: the `k` whose first token is most probable are
@@ -78,10 +80,9 @@ pub async fn rank(
         let mut scored: Vec<RankedAnswer> = candidates
             .into_iter()
             .zip(rows.by_ref())
-            .map(|((index, first_probability), row)| RankedAnswer {
-                index,
-                first_probability,
-                score: log_likelihood(row, vocab, &answers[index]),
+            .map(|((index, first_probability), row)| {
+                let (score, log_probs) = log_likelihood(row, vocab, &answers[index]);
+                RankedAnswer { index, first_probability, score, log_probs }
             })
             .collect();
         scored.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -90,12 +91,14 @@ pub async fn rank(
     Ok(ranked)
 }
 
-/// The smoothed log-likelihood of `answer` under the logits of its row, `[token, vocab]`.
-fn log_likelihood(row: &[f32], vocab: usize, answer: &[u32]) -> f32 {
+/// The smoothed log-likelihood of `answer` under the logits of its row, `[token, vocab]`, and the
+/// log-probabilities of its tokens.
+fn log_likelihood(row: &[f32], vocab: usize, answer: &[u32]) -> (f32, Vec<f32>) {
     let word = |(logits, id): (&[f32], &u32)| {
         let log_probs = log_softmax(logits);
-        let mean = log_probs.iter().sum::<f32>() / vocab as f32;
-        (1.0 - LABEL_SMOOTHING) * log_probs[*id as usize] + LABEL_SMOOTHING * mean
+        let (log_prob, mean) = (log_probs[*id as usize], log_probs.iter().sum::<f32>() / vocab as f32);
+        ((1.0 - LABEL_SMOOTHING) * log_prob + LABEL_SMOOTHING * mean, log_prob)
     };
-    row.chunks_exact(vocab).zip(&answer[1..]).map(word).sum()
+    let (smoothed, log_probs): (Vec<f32>, Vec<f32>) = row.chunks_exact(vocab).zip(&answer[1..]).map(word).unzip();
+    (smoothed.iter().sum(), log_probs)
 }

@@ -136,6 +136,7 @@ pub(super) fn fill_and_collect<R: Send>(
 }
 
 /// An answer for each piece of `values`, in order.
+#[cfg(feature = "train")]
 pub(super) fn collect<R: Send>(values: &[f32], piece: usize, answer: impl Fn(&[f32]) -> R + Send + Sync) -> Vec<R> {
     #[cfg(feature = "threads")]
     {

@@ -86,6 +86,18 @@ impl Attention {
         let mixed = scaled_dot_product(q, keys, mask, Some(&self.dropout));
         merge_heads(mixed).reshape([rows, query, hidden])
     }
+
+    /// How much of every key each query of `x` takes.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, query, hidden]`
+    /// - `keys`: `[batch, head, key, head_size]`
+    /// - returns `[batch, head, query, key]`, which sums to 1 over the keys
+    pub fn weights(&self, x: Tensor<3>, keys: &KeyValue) -> Tensor<4> {
+        let q = split_heads(self.query.forward(x), self.num_heads); // [batch, head, query, head_size]
+        let [_, _, _, head_size] = q.dims();
+        softmax((q * (head_size as f64).powf(-0.5)).matmul(keys.key.clone().transpose()))
+    }
 }
 
 /// `softmax(q k^T / sqrt(head_size)) v`, fused where the backend can and nothing is to be dropped.

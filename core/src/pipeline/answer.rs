@@ -2,14 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use super::{Caption, Pipeline};
+use super::{Caption, Pipeline, Seen};
 use crate::error::{Error, Result};
-use crate::generate::{GenerateConfig, generate, rank};
+use crate::generate::{GenerateConfig, RankedAnswer, generate, rank};
 use crate::model::{Model, Responder};
 use crate::preprocess::pre_question;
 use crate::progress::{Progress, Report};
 use crate::text::Context;
-use crate::vision::VisionTransformer;
 
 /// Words of a question that are read.
 const MAX_WORDS: usize = 50;
@@ -42,33 +41,35 @@ impl Pipeline {
         self.responder().is_ok()
     }
 
-    fn responder(&self) -> Result<(&VisionTransformer, Responder<'_>)> {
+    fn responder(&self) -> Result<Responder<'_>> {
         let responder = match &self.model {
-            Model::Answerer(model) => Some((model.vision(), model.responder())),
-            Model::Pretraining(model) => model.responder().map(|responder| (model.vision(), responder)),
+            Model::Answerer(model) => Some(model.responder()),
+            Model::Pretraining(model) => model.responder(),
             _ => None,
         };
         let needed = "an answerer such as blip-vqa-base, blip-vqa-capfilt-large or model_vqa.pth";
         responder.ok_or_else(|| self.no_head("answering", needed))
     }
 
-    /// Answers a question about a picture, best answer first.
+    /// Answers a question about a picture, best answer first. Every new word of a written answer is
+    /// reported as [`Progress::Text`]. The confidence in a chosen answer is the probability that it
+    /// is the one among all that were read whole.
     ///
     /// # Errors
     /// [`Error::NoHead`], [`Error::EmptyText`], [`Error::TextTooLong`], [`Error::Option`],
     /// [`Error::Cancelled`].
     pub async fn answer(
         &self,
-        pixels: &[f32],
+        seen: &Seen,
         question: &str,
         options: &AnswerOptions,
         report: &mut Report<'_>,
     ) -> Result<Vec<Answer>> {
-        let (vision, responder) = self.responder()?;
+        let responder = self.responder()?;
+        self.check_length(question)?;
         let first = if options.cls_first { self.tokens.cls } else { self.tokens.encode };
         let question = self.read_texts(&[pre_question(question, MAX_WORDS)], first)?;
-        let image = Context::new(vision.forward(self.stack(&[pixels.to_vec()])));
-        let states = responder.question_states(question.ids, question.hidden, &image);
+        let states = responder.question_states(question.ids, question.hidden, &seen.context());
         let context = Context::new(states);
         if options.choices.is_empty() {
             let mut on_token = |index: usize, ids: &[u32]| -> ControlFlow<()> {
@@ -81,6 +82,7 @@ impl Pipeline {
         }
         let mut rows = Vec::with_capacity(options.choices.len());
         for choice in &options.choices {
+            self.check_length(choice)?;
             let row = self.tokenizer.encode_between(self.tokens.decode, choice, usize::MAX)?;
             if row.len() <= 2 {
                 return Err(Error::EmptyText);
@@ -88,14 +90,14 @@ impl Pipeline {
             rows.push(row);
         }
         let ranked = rank(responder.writer(), &context, &rows, options.rank_k, self.tokens).await?;
-        let answer = |choice: &crate::generate::RankedAnswer| {
-            let tokens = rows[choice.index].len().saturating_sub(1).max(1) as f32;
-            Answer {
-                text: options.choices[choice.index].clone(),
-                confidence: (choice.score / tokens).exp(),
-                log_probs: vec![choice.score],
-            }
+        let choices: Vec<RankedAnswer> = ranked.into_iter().flatten().collect();
+        let best = choices.iter().map(|choice| choice.score).fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = choices.iter().map(|choice| (choice.score - best).exp()).sum();
+        let answer = |choice: RankedAnswer| Answer {
+            text: options.choices[choice.index].clone(),
+            confidence: (choice.score - best).exp() / sum,
+            log_probs: choice.log_probs,
         };
-        Ok(ranked.iter().flatten().map(answer).collect())
+        Ok(choices.into_iter().map(answer).collect())
     }
 }

@@ -2,14 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::Pipeline;
+use super::{Pipeline, Seen};
 use crate::error::{Error, Result};
 use crate::generate::{GenerateConfig, Generated, generate};
 use crate::model::{Model, Writer};
 use crate::progress::{Progress, Report};
-use crate::readback;
-use crate::text::Context;
-use crate::vision::VisionTransformer;
 
 /// How captions are written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,10 +34,10 @@ impl Pipeline {
         self.captioner().is_ok()
     }
 
-    fn captioner(&self) -> Result<(&VisionTransformer, Writer<'_>)> {
+    pub(super) fn captioner(&self) -> Result<Writer<'_>> {
         match &self.model {
-            Model::Captioner(model) => Ok((model.vision(), model.writer())),
-            Model::Pretraining(model) => Ok((model.vision(), model.writer())),
+            Model::Captioner(model) => Ok(model.writer()),
+            Model::Pretraining(model) => Ok(model.writer()),
             _ => Err(self.no_head(
                 "captioning",
                 "a captioner such as blip-image-captioning-base, model_base_caption_capfilt_large.pth or the built-in model",
@@ -50,27 +47,23 @@ impl Pipeline {
 
     /// Captions a batch of pictures in one pass: one list for each, best first.
     ///
-    /// `pixels` is what [`Pipeline::pixels`] made of each. Every new word is reported as
-    /// [`Progress::Text`].
+    /// Every new word is reported as [`Progress::Text`].
     ///
     /// # Errors
     /// [`Error::NoHead`] for a model that does not write, [`Error::Option`],
     /// [`Error::TextTooLong`] for the prompt, [`Error::Cancelled`].
     pub async fn caption(
         &self,
-        pixels: &[Vec<f32>],
+        seen: &Seen,
         options: &CaptionOptions,
         report: &mut Report<'_>,
     ) -> Result<Vec<Vec<Caption>>> {
-        let (vision, writer) = self.captioner()?;
-        if pixels.is_empty() {
-            return Ok(Vec::new());
-        }
+        let writer = self.captioner()?;
         let mut prompt = vec![self.tokens.decode];
         let words = options.prompt.as_deref().unwrap_or(&self.inputs.prompt);
         prompt.extend(self.tokenizer.encode(words)?);
 
-        let context = Context::new(vision.forward(self.stack(pixels)));
+        let context = seen.context();
         let mut on_token = |index: usize, ids: &[u32]| -> ControlFlow<()> {
             // A text that cannot be decoded is reported when it is whole.
             let text = self.tokenizer.decode(ids).unwrap_or_default();
@@ -80,20 +73,9 @@ impl Pipeline {
         written.into_iter().map(|texts| texts.into_iter().map(|text| self.finish(text)).collect()).collect()
     }
 
-    /// Runs the image encoder alone and waits for it; for measuring.
-    ///
-    /// # Errors
-    /// [`Error::Device`].
-    pub async fn encode(&self, pixels: &[Vec<f32>]) -> Result<()> {
-        let vision = crate::with_model!(&self.model, model => model.vision());
-        let image_embeds = vision.forward(self.stack(pixels));
-        readback::read(image_embeds.narrow(1, 0, 1)).await?;
-        Ok(())
-    }
-
     pub(super) fn finish(&self, text: Generated) -> Result<Caption> {
         if text.log_probs.iter().any(|log_prob| log_prob.is_nan()) {
-            return Err(Error::Device { reason: "the model computed values that are no numbers".to_owned() });
+            return Err(Error::NotNumbers { model: self.source.clone() });
         }
         Ok(Caption {
             text: self.tokenizer.decode(&text.ids)?,

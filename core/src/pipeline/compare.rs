@@ -3,13 +3,10 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
-use super::Pipeline;
+use super::{Pipeline, Seen};
 use crate::error::{Error, Result};
 use crate::model::{Comparer, Model};
 use crate::preprocess::pre_caption;
-use crate::readback;
-use crate::text::Context;
-use crate::vision::VisionTransformer;
 
 /// Words of a text that are read.
 const MAX_WORDS: usize = 30;
@@ -29,10 +26,10 @@ impl Pipeline {
         self.comparer().is_ok()
     }
 
-    pub(super) fn comparer(&self) -> Result<(&VisionTransformer, Comparer<'_>)> {
+    pub(super) fn comparer(&self) -> Result<Comparer<'_>> {
         match &self.model {
-            Model::Matcher(model) => Ok((model.vision(), model.comparer())),
-            Model::Pretraining(model) => Ok((model.vision(), model.comparer())),
+            Model::Matcher(model) => Ok(model.comparer()),
+            Model::Pretraining(model) => Ok(model.comparer()),
             _ => Err(self.no_head(
                 "matching",
                 "a matcher such as blip-itm-base-coco or model_base_retrieval_coco.pth, or a pre-training model",
@@ -40,31 +37,31 @@ impl Pipeline {
         }
     }
 
-    /// Compares a picture with every text.
+    /// Compares one picture with every text.
     ///
     /// With `cls_first` the texts begin with `[CLS]` where the image is read too, as in Hugging
     /// Face's port and the authors' demo, instead of `[ENC]` as in training.
     ///
     /// # Errors
     /// [`Error::NoHead`], [`Error::EmptyText`], [`Error::TextTooLong`].
-    pub async fn match_texts(&self, pixels: &[f32], texts: &[String], cls_first: bool) -> Result<Vec<Match>> {
-        let (vision, comparer) = self.comparer()?;
+    pub async fn match_texts(&self, seen: &Seen, texts: &[String], cls_first: bool) -> Result<Vec<Match>> {
+        let comparer = self.comparer()?;
         if texts.is_empty() {
             return Err(Error::EmptyText);
         }
+        texts.iter().try_for_each(|text| self.check_length(text))?;
         let texts: Vec<String> = texts.iter().map(|text| pre_caption(text, MAX_WORDS)).collect();
-        let image_embeds = vision.forward(self.stack(&[pixels.to_vec()]));
         let alone = self.read_texts(&texts, self.tokens.cls)?;
-        let image_feature = comparer.image_feature(image_embeds.clone());
+        let image_feature = comparer.image_feature(seen.image_embeds());
         let text_feature = comparer.text_feature(alone.ids, alone.hidden);
         let similarity = text_feature.matmul(image_feature.transpose()); // [text, 1]
 
         let first = if cls_first { self.tokens.cls } else { self.tokens.encode };
         let beside = self.read_texts(&texts, first)?;
-        let logits = comparer.itm_logits(beside.ids, beside.hidden, &Context::new(image_embeds));
+        let logits = comparer.itm_logits(beside.ids, beside.hidden, &seen.context());
         let probability = softmax(logits, 1).narrow(1, 1, 1); // [text, 1]
 
-        let both = read(Tensor::cat(vec![probability, similarity], 1)).await?;
+        let both = self.read(Tensor::cat(vec![probability, similarity], 1)).await?;
         Ok(both
             .as_chunks::<2>()
             .0
@@ -72,12 +69,4 @@ impl Pipeline {
             .map(|[probability, similarity]| Match { probability: *probability, similarity: *similarity })
             .collect())
     }
-}
-
-pub(super) async fn read(tensor: Tensor<2>) -> Result<Vec<f32>> {
-    let values = readback::read(tensor).await?;
-    if values.iter().any(|value| value.is_nan()) {
-        return Err(Error::Device { reason: "the model computed values that are no numbers".to_owned() });
-    }
-    Ok(values)
 }

@@ -1,7 +1,6 @@
 //! Answers in a dialog about a picture, ranked.
 
 use super::Pipeline;
-use super::compare::read;
 use crate::error::{Error, Result};
 use crate::model::{Dialog, Model};
 use crate::preprocess::pre_caption;
@@ -70,7 +69,7 @@ impl Pipeline {
             for rows in rows.chunks(BATCH) {
                 let ids = pad(rows, self.tokens.pad, &self.device);
                 let logits = model.itm_logits(ids.ids, ids.hidden, &context);
-                of_question.extend(read(logits.narrow(1, 1, 1)).await?);
+                of_question.extend(self.read(logits.narrow(1, 1, 1)).await?);
                 done += rows.len();
                 if report(Progress::Items { stage: "ranking answers", done, total }).is_break() {
                     return Err(Error::Cancelled);

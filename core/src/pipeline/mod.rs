@@ -5,19 +5,24 @@ mod caption;
 mod compare;
 mod dialog;
 mod inputs;
+mod look;
 mod reason;
 mod retrieve;
+mod seen;
 
 pub use answer::{Answer, AnswerOptions};
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
 pub use dialog::DialogQuestion;
 pub use inputs::Inputs;
+pub use look::Look;
 pub use reason::PixelPair;
 pub use retrieve::{Found, Retrieved};
+pub use seen::Seen;
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::{self, Checkpoint, LoadOptions, TokenizerText, Weights};
@@ -25,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::model::{BlipConfig, Kind, Model, adopt};
 use crate::preprocess::dimensions;
 use crate::progress::Report;
+use crate::readback;
 use crate::text::TokenIds;
 use crate::tokenizer::{IdBatch, Tokenizer, pad};
 
@@ -37,6 +43,8 @@ pub struct Pipeline {
     tokens: TokenIds,
     inputs: Inputs,
     device: Device,
+    /// What it was loaded from, in messages.
+    source: String,
 }
 
 impl Pipeline {
@@ -46,7 +54,7 @@ impl Pipeline {
     /// What loading gives, and [`Error::Tokenizer`] where no tokenizer is in or beside the
     /// checkpoint.
     pub fn load(path: &Path, device: &Device, options: &LoadOptions, report: &mut Report<'_>) -> Result<Self> {
-        Self::new(checkpoint::load(path, device, options, report)?, device)
+        Self::load_weights(&Weights::open(path)?, device, options, report)
     }
 
     /// As [`load`](Self::load), from weights that are already open.
@@ -59,7 +67,13 @@ impl Pipeline {
         options: &LoadOptions,
         report: &mut Report<'_>,
     ) -> Result<Self> {
-        Self::new(checkpoint::load_weights(weights, device, options, report)?, device)
+        let pipeline = Self::new(checkpoint::load_weights(weights, device, options, report)?, device);
+        match (pipeline, checkpoint::tokenizer_source(weights, options)) {
+            (Err(Error::Tokenizer { reason }), Some(path)) => {
+                Err(Error::Tokenizer { reason: format!("{}: {reason}", path.display()) })
+            }
+            (pipeline, _) => Ok(Self { source: weights.path().display().to_string(), ..pipeline? }),
+        }
     }
 
     /// Puts a loaded checkpoint to use.
@@ -83,7 +97,8 @@ impl Pipeline {
             return Err(Error::Tokenizer { reason: format!("it has {tokens} tokens, the model's word table {rows}") });
         }
         let inputs = Inputs::read(preprocessor.as_deref(), config.vision.image_size_px)?;
-        Ok(Self { tokens: tokenizer.ids(), config, model, tokenizer, inputs, device: device.clone() })
+        let (tokens, device, source) = (tokenizer.ids(), device.clone(), "the model".to_owned());
+        Ok(Self { config, model, tokenizer, tokens, inputs, device, source })
     }
 
     /// What shapes the weights.
@@ -94,6 +109,11 @@ impl Pipeline {
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Numbers that training may change.
+    pub fn num_parameters(&self) -> usize {
+        crate::with_model!(&self.model, model => model.num_params())
     }
 
     /// The tokenizer.
@@ -151,12 +171,20 @@ impl Pipeline {
 
     /// The same model with other dropout while training: stochastic depth of the image encoder,
     /// and dropout of the text layers.
-    pub fn with_regularization(&self, drop_path: Option<f64>, dropout: Option<f64>) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Option`] for what is no share below the whole.
+    pub fn with_regularization(&self, drop_path: Option<f64>, dropout: Option<f64>) -> Result<Self> {
+        for (option, share) in [("drop path", drop_path), ("dropout", dropout)] {
+            if share.is_some_and(|share| !(0.0..1.0).contains(&share)) {
+                return Err(Error::Option { option, reason: "must be at least 0 and below 1".to_owned() });
+            }
+        }
         let mut config = self.config.clone();
         config.vision.drop_path = drop_path.unwrap_or(config.vision.drop_path);
         config.text.dropout = dropout.unwrap_or(config.text.dropout);
         let model = self.model.clone().with_dropout_of(&config, &self.device);
-        Self { config, model, ..self.clone() }
+        Ok(Self { config, model, ..self.clone() })
     }
 
     /// The model with everything that belongs to it, ready to be saved.
@@ -201,6 +229,12 @@ impl Pipeline {
         Ok(shortened)
     }
 
+    /// Refuses a text that the model has no positions for, of which only a beginning would be read.
+    fn check_length(&self, text: &str) -> Result<()> {
+        let (tokens, max) = (self.tokenizer.encode(text)?.len() + 2, self.config.text.max_positions);
+        if tokens > max { Err(Error::TextTooLong { tokens, max }) } else { Ok(()) }
+    }
+
     /// Texts as padded rows, each begun by `first`; refused when one is empty or too long.
     fn read_texts(&self, texts: &[String], first: u32) -> Result<IdBatch> {
         let max = self.config.text.max_positions;
@@ -216,6 +250,15 @@ impl Pipeline {
             rows.push(row);
         }
         Ok(pad(&rows, self.tokens.pad, &self.device))
+    }
+
+    /// The numbers of a tensor that sound weights make numbers of.
+    async fn read<const D: usize>(&self, tensor: Tensor<D>) -> Result<Vec<f32>> {
+        let values = readback::read(tensor).await?;
+        if values.iter().any(|value| value.is_nan()) {
+            return Err(Error::NotNumbers { model: self.source.clone() });
+        }
+        Ok(values)
     }
 
     fn no_head(&self, task: &'static str, needed: &'static str) -> Error {

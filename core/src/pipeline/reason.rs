@@ -3,7 +3,6 @@
 use burn::tensor::activation::softmax;
 
 use super::Pipeline;
-use super::compare::read;
 use crate::error::Result;
 use crate::model::{Model, Reasoner};
 use crate::preprocess::pre_caption;
@@ -54,6 +53,6 @@ impl Pipeline {
         let image_embeds = model.vision().forward(self.stack(&pixels)); // [2 * batch, image_token, hidden]
         let [left, right] = [0, 1].map(|side| image_embeds.clone().narrow(0, side * pairs.len(), pairs.len()));
         let logits = model.logits(text.ids, text.hidden, &Context::pair(left, right));
-        Ok(read(softmax(logits, 1)).await?.as_chunks::<2>().0.iter().map(|[_, is_true]| *is_true).collect())
+        Ok(self.read(softmax(logits, 1)).await?.as_chunks::<2>().0.iter().map(|[_, is_true]| *is_true).collect())
     }
 }

@@ -2,12 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::Pipeline;
+use super::{Pipeline, Seen};
 use crate::error::{Error, Result};
 use crate::preprocess::pre_caption;
 use crate::progress::{Progress, Report};
-use crate::readback::read;
-use crate::text::Context;
 
 /// Pictures or texts in one pass.
 const BATCH: usize = 16;
@@ -63,7 +61,7 @@ impl Pipeline {
         texts: &[String],
         report: &mut Report<'_>,
     ) -> Result<Retrieved> {
-        let (vision, comparer) = self.comparer()?;
+        let comparer = self.comparer()?;
         // Both directions ask for pairs; a picture is encoded once for all of them.
         let mut asked: Vec<Vec<usize>> =
             found.texts.iter().map(|found| found.iter().map(|(text, _)| *text).collect()).collect();
@@ -75,13 +73,13 @@ impl Pipeline {
             let mut asked = asked;
             asked.sort_unstable();
             asked.dedup();
-            let image_embeds = vision.forward(self.stack(&[pixels(image)?]));
+            let seen = self.see(&[pixels(image)?]);
             let mut logits = Vec::with_capacity(asked.len());
             for asked in asked.chunks(4 * BATCH) {
                 let texts: Vec<String> = asked.iter().map(|text| texts[*text].clone()).collect();
                 let ids = self.read_texts(&texts, self.tokens.encode)?;
-                let scores = comparer.itm_logits(ids.ids, ids.hidden, &Context::new(image_embeds.clone()));
-                logits.extend(read(scores.narrow(1, 1, 1)).await?);
+                let scores = comparer.itm_logits(ids.ids, ids.hidden, &seen.context());
+                logits.extend(self.read(scores.narrow(1, 1, 1)).await?);
             }
             for (text, logit) in asked.into_iter().zip(logits) {
                 let add = |found: &mut Found, place: usize| {
@@ -96,18 +94,33 @@ impl Pipeline {
         Ok(found)
     }
 
-    /// Every text in the shared space.
-    async fn text_features(&self, texts: &[String], report: &mut Report<'_>) -> Result<Vec<Vec<f32>>> {
-        let (_, comparer) = self.comparer()?;
+    /// Every text in the shared space, as vectors of unit length.
+    ///
+    /// # Errors
+    /// [`Error::NoHead`], [`Error::EmptyText`], [`Error::TextTooLong`], [`Error::Cancelled`].
+    pub async fn text_features(&self, texts: &[String], report: &mut Report<'_>) -> Result<Vec<Vec<f32>>> {
+        let comparer = self.comparer()?;
         let mut features = Vec::with_capacity(texts.len());
         for batch in texts.chunks(4 * BATCH) {
-            let ids = self.read_texts(batch, self.tokens.cls)?;
+            let batch: Vec<String> = batch.iter().map(|text| pre_caption(text, MAX_WORDS)).collect();
+            let ids = self.read_texts(&batch, self.tokens.cls)?;
             let batch = comparer.text_feature(ids.ids, ids.hidden);
             let [_, embed] = batch.dims();
-            features.extend(read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec));
+            features.extend(self.read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec));
             report_items("reading texts", features.len(), texts.len(), report)?;
         }
         Ok(features)
+    }
+
+    /// The pictures of a batch in the shared space, as vectors of unit length.
+    ///
+    /// # Errors
+    /// [`Error::NoHead`].
+    pub async fn features(&self, seen: &Seen) -> Result<Vec<Vec<f32>>> {
+        let comparer = self.comparer()?;
+        let batch = comparer.image_feature(seen.image_embeds());
+        let [_, embed] = batch.dims();
+        Ok(self.read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec).collect())
     }
 
     /// Every picture in the shared space.
@@ -117,14 +130,12 @@ impl Pipeline {
         pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
         report: &mut Report<'_>,
     ) -> Result<Vec<Vec<f32>>> {
-        let (vision, comparer) = self.comparer()?;
+        self.comparer()?;
         let mut features: Vec<Vec<f32>> = Vec::with_capacity(num_images);
         while features.len() < num_images {
             let batch = features.len()..(features.len() + BATCH).min(num_images);
             let pixels: Vec<Vec<f32>> = batch.map(&mut *pixels).collect::<Result<_>>()?;
-            let batch = comparer.image_feature(vision.forward(self.stack(&pixels)));
-            let [_, embed] = batch.dims();
-            features.extend(read(batch).await?.chunks_exact(embed).map(<[f32]>::to_vec));
+            features.extend(self.features(&self.see(&pixels)).await?);
             report_items("encoding pictures", features.len(), num_images, report)?;
         }
         Ok(features)

@@ -128,23 +128,48 @@ impl MedLayer {
         reading: &Reading,
         mut cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
+        let x = self.read_own(x, mode, reading, cache.as_deref_mut());
+        let x = self.read_context(x, mode, reading, cache);
+        let fed = self.feed_forward.forward(x.clone());
+        self.norm.forward(self.dropout.forward(fed) + x)
+    }
+
+    /// How much of every image token writing reads at each position, averaged over heads:
+    /// `[batch, token, image_token]`. `x` is what [`forward`](Self::forward) gets.
+    pub(super) fn look(&self, x: Tensor<3>, reading: &Reading) -> Option<Tensor<3>> {
+        let cross = self.cross_of(Mode::Decode)?;
+        let states = reading.context.as_ref()?.states.clone();
+        let x = self.read_own(x, Mode::Decode, reading, None);
+        let weights = cross.attention.weights(x, &cross.attention.key_value(states));
+        Some(weights.mean_dim(1).squeeze_dim(1))
+    }
+
+    /// Self-attention.
+    fn read_own(&self, x: Tensor<3>, mode: Mode, reading: &Reading, cache: Option<&mut LayerCache>) -> Tensor<3> {
         // What writing has no own weights for it does with those of reading.
-        let (own, cross) = match mode {
-            Mode::Decode => (
-                self.causal.as_ref().or(self.bidirectional.as_ref()),
-                self.causal_cross.as_ref().or(self.cross.as_ref()),
-            ),
-            _ => (self.bidirectional.as_ref(), self.cross.as_ref()),
+        let own = match mode {
+            Mode::Decode => self.causal.as_ref().or(self.bidirectional.as_ref()),
+            _ => self.bidirectional.as_ref(),
         };
         let own = own.expect("a stack has the self-attention of each of its roles");
         let keys = own.attention.key_value(x.clone());
-        let keys = match cache.as_deref_mut() {
+        let keys = match cache {
             Some(cache) => cache.extend(keys),
             None => keys,
         };
-        let x = own.forward(x, keys, reading.own_mask.clone());
+        own.forward(x, keys, reading.own_mask.clone())
+    }
 
-        let x = match (mode, cross, &self.paired_cross, &reading.context) {
+    fn cross_of(&self, mode: Mode) -> Option<&AttentionLayer> {
+        match mode {
+            Mode::Decode => self.causal_cross.as_ref().or(self.cross.as_ref()),
+            _ => self.cross.as_ref(),
+        }
+    }
+
+    /// Cross-attention, where the mode reads a context and the layer has one.
+    fn read_context(&self, x: Tensor<3>, mode: Mode, reading: &Reading, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        match (mode, self.cross_of(mode), &self.paired_cross, &reading.context) {
             (Mode::Text, ..) | (_, None, None, _) => x,
             (_, Some(cross), _, Some(context)) => {
                 // Writing with weights of its own makes nothing of what reading computed.
@@ -162,10 +187,7 @@ impl MedLayer {
                 cross.forward(x, [context.states.clone(), second])
             }
             (_, _, _, None) => panic!("this mode reads a context and none was given"),
-        };
-
-        let fed = self.feed_forward.forward(x.clone());
-        self.norm.forward(self.dropout.forward(fed) + x)
+        }
     }
 }
 

@@ -67,6 +67,31 @@ pub(super) struct Reading {
     pub context_keys: Option<KeyValue>,
 }
 
+impl Reading {
+    /// What a call reads that follows `past` tokens.
+    fn new(
+        mode: Mode,
+        ids: &Tensor<2, Int>,
+        hidden: Option<Tensor<2, Bool>>,
+        context: Option<&Context>,
+        past: usize,
+    ) -> Self {
+        let [batch, token] = ids.dims();
+        let padding = hidden.map(padding_mask); // [batch, 1, 1, token]
+        // A single new token may see everything before it.
+        let causal = (mode == Mode::Decode && token > 1).then(|| causal_mask(token, past, &ids.device()));
+        let own_mask = match (padding, causal) {
+            (Some(padding), Some(causal)) => {
+                let shape = [batch, 1, token, token];
+                Some(padding.expand(shape).bool_or(causal.expand(shape)))
+            }
+            (padding, causal) => padding.or(causal),
+        };
+        let context_mask = context.and_then(|context| context.hidden.clone()).map(padding_mask);
+        Self { own_mask, context: context.cloned(), context_mask, context_keys: None }
+    }
+}
+
 /// A stack of layers that reads or writes text.
 #[derive(Module, Debug)]
 pub struct Med {
@@ -121,6 +146,21 @@ impl Med {
         states
     }
 
+    /// Where writing looks: how much of every image token each position reads, averaged over heads
+    /// and layers.
+    ///
+    /// # Shapes
+    /// - `ids`: `[batch, token]`
+    /// - `context.states`: `[batch, image_token, context]`
+    /// - returns `[batch, token, image_token]`
+    pub fn looks(&self, ids: Tensor<2, Int>, context: &Context) -> Option<Tensor<3>> {
+        let reading = Reading::new(Mode::Decode, &ids, None, Some(context), 0);
+        let states = self.hidden_states(Mode::Decode, ids, None, Some(context));
+        let looks = self.layers.iter().zip(states).map(|(layer, x)| layer.look(x, &reading));
+        let looks = looks.collect::<Option<Vec<Tensor<3>>>>().filter(|looks| !looks.is_empty())?;
+        Some(Tensor::stack::<4>(looks, 0).mean_dim(0).squeeze_dim(0))
+    }
+
     /// The stack without what only [`Mode::Decode`] needs.
     pub fn without_causal(self) -> Self {
         Self { layers: self.layers.into_iter().map(MedLayer::without_causal).collect(), ..self }
@@ -172,24 +212,11 @@ impl Med {
         mut cache: Option<&mut KvCache>,
         mut see: impl FnMut(&Tensor<3>),
     ) -> Tensor<3> {
-        let [batch, token] = ids.dims();
-        let device = ids.device();
+        let [_, token] = ids.dims();
         let past = cache.as_ref().map_or(0, |cache| cache.past());
+        let mut reading = Reading::new(mode, &ids, hidden, context, past);
 
-        let padding = hidden.map(padding_mask); // [batch, 1, 1, token]
-        // A single new token may see everything before it.
-        let causal = (mode == Mode::Decode && token > 1).then(|| causal_mask(token, past, &device));
-        let own_mask = match (padding, causal) {
-            (Some(padding), Some(causal)) => {
-                let shape = [batch, 1, token, token];
-                Some(padding.expand(shape).bool_or(causal.expand(shape)))
-            }
-            (padding, causal) => padding.or(causal),
-        };
-        let context_mask = context.and_then(|context| context.hidden.clone()).map(padding_mask);
-        let mut reading = Reading { own_mask, context: context.cloned(), context_mask, context_keys: None };
-
-        self.runs.seed(&device);
+        self.runs.seed(&ids.device());
         let mut x = self.embedding.forward(ids, past);
         see(&x);
         for (index, layer) in self.layers.iter().enumerate() {

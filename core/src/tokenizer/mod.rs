@@ -118,6 +118,11 @@ impl Tokenizer {
         self.inner.decode(ids, true).map_err(broken)
     }
 
+    /// Whether a token goes on a word that the token before it began.
+    pub fn continues_word(&self, id: u32) -> bool {
+        self.inner.id_to_token(id).is_some_and(|token| token.starts_with("##"))
+    }
+
     /// The `tokenizer.json` that [`from_json`](Self::from_json) reads.
     ///
     /// # Errors

@@ -1,16 +1,19 @@
 //! `medley ask`.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use medley::AnswerOptions;
 use medley::generate::GenerateConfig;
+use medley::preprocess::pre_question;
 use serde_json::json;
 
+use super::caption::path_text;
 use super::generate::GenerateArguments;
 use super::model::ReadArguments;
-use super::{ALL_GOOD, interrupt, picture};
+use super::{ALL_GOOD, interrupt, milliseconds, picture};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +27,7 @@ pub struct Arguments {
     image: PathBuf,
     /// The question
     question: String,
-    /// Choose among these answers instead of writing one; may be repeated
+    /// Choose among these answers instead of writing one; may be repeated. Each is printed with the probability that it is the one
     #[arg(long, value_name = "ANSWER")]
     choose: Vec<String>,
     /// Begin the question with [CLS] as Hugging Face's port does, instead of [ENC]
@@ -36,25 +39,43 @@ pub struct Arguments {
     read: ReadArguments,
 }
 
-/// Answers the question.
+/// Answers the question; where there are several answers each shows how sure the model is of it.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    interrupt::listen();
+    let Arguments { image, question, choose, read, .. } = &arguments;
     let options = AnswerOptions {
         generate: arguments.generate.config(GenerateConfig::answering())?,
-        choices: arguments.choose.clone(),
+        choices: choose.clone(),
         cls_first: arguments.cls_first,
         ..AnswerOptions::default()
     };
-    let pipeline = arguments.read.open().await?;
-    let pixels = picture::read(&pipeline, &arguments.image)?;
-    let answers = pipeline.answer(&pixels, &arguments.question, &options, &mut |_| interrupt::flow()).await?;
+    if pre_question(question, usize::MAX).is_empty() {
+        bail!("the question {question:?} has no word in it");
+    }
+    if let Some(empty) = choose.iter().find(|answer| answer.trim().is_empty()) {
+        bail!("the answer {empty:?} of --choose has no word in it");
+    }
+    interrupt::listen();
+    let pipeline = read.open().await?;
+    let pixels = picture::read(&pipeline, image)?;
+    let start = Instant::now();
+    let seen = pipeline.see(&[pixels]);
+    let answers = pipeline.answer(&seen, question, &options, &mut |_| interrupt::flow()).await?;
+    let seconds = milliseconds(start.elapsed().as_secs_f64());
+    let is_alone = answers.len() == 1;
     for answer in answers {
-        if arguments.read.json {
-            super::print(
-                &json!({ "answer": answer.text, "confidence": answer.confidence, "log_probs": answer.log_probs }),
-            );
-        } else {
+        if read.json {
+            super::print(&json!({
+                "path": path_text(image),
+                "question": question,
+                "answer": answer.text,
+                "confidence": answer.confidence,
+                "log_probs": answer.log_probs,
+                "seconds": seconds,
+            }));
+        } else if is_alone {
             super::print(&answer.text);
+        } else {
+            super::print(&format_args!("{:.1}%\t{}", 100.0 * answer.confidence, answer.text));
         }
     }
     Ok(ALL_GOOD)

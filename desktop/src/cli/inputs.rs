@@ -1,12 +1,18 @@
 //! Files, folders, globs and a list on standard input: which pictures are meant.
 
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
-use walkdir::WalkDir;
+use glob::{MatchOptions, Pattern, PatternError};
+use walkdir::{DirEntry, WalkDir};
+
+use super::{file_name, plain};
 
 /// Endings of the picture formats that are decoded.
 const ENDINGS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
+
+/// What makes a name a pattern.
+const WILD: [char; 3] = ['*', '?', '['];
 
 /// The pictures that were named, and what could not be found.
 #[derive(Debug, Default)]
@@ -18,66 +24,109 @@ pub struct Found {
 }
 
 /// Looks up every name: a file is taken as it is, a folder is searched for pictures, a pattern
-/// is expanded, and `-` stands for names on standard input, one a line.
-pub fn find(names: &[String]) -> Found {
+/// is expanded, and `-` stands for names on standard input, one a line or each ended by a NUL.
+pub fn find(names: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for name in names {
-        if name == "-" {
-            for line in std::io::stdin().lock().lines() {
-                match line {
-                    Ok(line) if line.trim().is_empty() => {}
-                    Ok(line) => found.add(line.trim_end_matches('\r')),
-                    Err(error) => {
-                        found.problems.push(format!("standard input: {error}"));
-                        break;
-                    }
-                }
-            }
-        } else {
-            found.add(name);
-        }
+        if name.as_os_str() == "-" { found.add_list() } else { found.add(name) }
     }
     found
 }
 
 impl Found {
-    fn add(&mut self, name: &str) {
-        let path = Path::new(name);
-        if path.is_dir() {
-            self.add_folder(path);
-        } else if path.exists() || !name.contains(['*', '?', '[']) {
+    fn add_list(&mut self) {
+        let mut list = Vec::new();
+        if let Err(error) = std::io::stdin().lock().read_to_end(&mut list) {
+            return self.problems.push(format!("standard input: {}", plain(&error)));
+        }
+        let before = self.len();
+        // Names that `find -print0` wrote may hold line breaks.
+        let end = if list.contains(&0) { 0 } else { b'\n' };
+        for name in list.split(|byte| *byte == end) {
+            let name = if end == 0 { name } else { name.strip_suffix(b"\r").unwrap_or(name) };
+            if name.trim_ascii().is_empty() {
+                continue;
+            }
+            match file_name::from_bytes(name) {
+                Some(path) => self.add(&path),
+                None => self.problems.push(format!("{}: no file can have this name", String::from_utf8_lossy(name))),
+            }
+        }
+        if self.len() == before {
+            self.problems.push("standard input named no picture".to_owned());
+        }
+    }
+
+    fn add(&mut self, path: &Path) {
+        let pattern = path.to_str().filter(|name| name.contains(WILD));
+        match pattern {
+            _ if path.is_dir() => self.add_folder(path),
+            Some(pattern) if !path.exists() => self.add_pattern(pattern),
             // A file that is not there is reported when it is opened, in its turn.
-            self.pictures.push(path.to_owned());
-        } else {
-            self.add_pattern(name);
+            _ => self.pictures.push(path.to_owned()),
         }
     }
 
     fn add_folder(&mut self, folder: &Path) {
-        let before = self.pictures.len();
-        for entry in WalkDir::new(folder).sort_by_file_name() {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() && is_picture(entry.path()) => {
-                    self.pictures.push(entry.into_path());
-                }
-                Ok(_) => {}
-                Err(error) => self.problems.push(format!("{error}")),
-            }
-        }
-        if self.pictures.len() == before {
+        let before = self.len();
+        self.walk(folder, |entry| {
+            (entry.file_type().is_file() && is_picture(entry.path())).then(|| entry.path().to_owned())
+        });
+        if self.len() == before {
             self.problems.push(format!("{}: no pictures in this folder", folder.display()));
         }
     }
 
     fn add_pattern(&mut self, pattern: &str) {
-        let before = self.pictures.len();
-        match glob::glob(pattern) {
-            Ok(paths) => self.pictures.extend(paths.filter_map(Result::ok).filter(|path| path.is_file())),
-            Err(error) => return self.problems.push(format!("{pattern}: {error}")),
-        }
-        if self.pictures.len() == before {
+        let before = self.len();
+        let added = if pattern.contains("**") { self.add_deep(pattern) } else { self.add_flat(pattern) };
+        if let Err(error) = added {
+            self.problems.push(format!("{pattern}: {error}"));
+        } else if self.len() == before {
             self.problems.push(format!("{pattern}: matches no file"));
         }
+    }
+
+    fn add_flat(&mut self, pattern: &str) -> Result<(), PatternError> {
+        self.pictures.extend(glob::glob(pattern)?.filter_map(Result::ok).filter(|path| path.is_file()));
+        Ok(())
+    }
+
+    /// Expands a pattern with `**` as a folder is searched: through no link to another folder, because one that leads
+    /// upwards has no end.
+    fn add_deep(&mut self, pattern: &str) -> Result<(), PatternError> {
+        let whole: PathBuf = Path::new(pattern).components().collect();
+        let is_plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(WILD);
+        let start: PathBuf = whole.components().take_while(is_plain).collect();
+        let pattern = Pattern::new(&whole.to_string_lossy())?;
+        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        let here = Path::new(".");
+        let root = if start.as_os_str().is_empty() { here } else { &start };
+        self.walk(root, |entry| {
+            let path = entry.path();
+            let path = if root == start { path } else { path.strip_prefix(here).unwrap_or(path) };
+            let matches = pattern.matches_with(&path.to_string_lossy(), options) && path.is_file();
+            matches.then(|| path.to_owned())
+        });
+        Ok(())
+    }
+
+    /// Goes through a folder and all in it, and takes what `take` makes of its entries.
+    fn walk(&mut self, folder: &Path, take: impl Fn(&DirEntry) -> Option<PathBuf>) {
+        for entry in WalkDir::new(folder).sort_by_file_name() {
+            match entry {
+                Ok(entry) => self.pictures.extend(take(&entry)),
+                Err(error) => {
+                    let path = error.path().unwrap_or(folder).display().to_string();
+                    let reason = error.io_error().map_or_else(|| error.to_string(), plain);
+                    self.problems.push(format!("{path}: {reason}"));
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.pictures.len() + self.problems.len()
     }
 }
 

@@ -1,13 +1,16 @@
 //! `medley match`.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
+use medley::preprocess::pre_caption;
 use serde_json::json;
 
+use super::caption::path_text;
 use super::model::ReadArguments;
-use super::{ALL_GOOD, picture};
+use super::{ALL_GOOD, milliseconds, picture};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -30,17 +33,30 @@ pub struct Arguments {
 
 /// Prints the match probability (ITM) and the similarity (ITC cosine) of every text.
 pub async fn run(arguments: Arguments) -> Result<u8> {
-    let pipeline = arguments.read.open().await?;
-    let pixels = picture::read(&pipeline, &arguments.image)?;
-    let matches = pipeline.match_texts(&pixels, &arguments.texts, arguments.cls_first).await?;
-    if !arguments.read.json {
+    let Arguments { image, texts, cls_first, read } = &arguments;
+    if let Some(place) = texts.iter().position(|text| pre_caption(text, usize::MAX).is_empty()) {
+        bail!("text {} of {}, {:?}, has no word in it", place + 1, texts.len(), texts[place]);
+    }
+    let pipeline = read.open().await?;
+    let pixels = picture::read(&pipeline, image)?;
+    let start = Instant::now();
+    let matches = pipeline.match_texts(&pipeline.see(&[pixels]), texts, *cls_first).await?;
+    let seconds = milliseconds(start.elapsed().as_secs_f64());
+    if !read.json {
         super::print(&"match\tcosine\ttext");
     }
-    for (text, found) in arguments.texts.iter().zip(matches) {
-        if arguments.read.json {
-            super::print(&json!({ "text": text, "match": found.probability, "similarity": found.similarity }));
+    for (text, found) in texts.iter().zip(matches) {
+        let (probability, similarity) = (found.probability, found.similarity);
+        if read.json {
+            super::print(&json!({
+                "path": path_text(image),
+                "text": text,
+                "match": probability,
+                "similarity": similarity,
+                "seconds": seconds,
+            }));
         } else {
-            super::print(&format_args!("{:.1}%\t{:.3}\t{text}", 100.0 * found.probability, found.similarity));
+            super::print(&format_args!("{:.1}%\t{similarity:.3}\t{text}", 100.0 * probability));
         }
     }
     Ok(ALL_GOOD)

@@ -8,6 +8,7 @@ mod convert;
 mod data;
 mod dataset;
 mod eval;
+mod file_name;
 mod generate;
 mod inputs;
 mod inspect;
@@ -15,6 +16,8 @@ mod interrupt;
 mod matching;
 mod memory;
 mod model;
+mod number;
+mod output;
 mod part;
 mod picture;
 mod progress;
@@ -22,12 +25,13 @@ mod reason;
 mod scores;
 mod sidecar;
 mod train;
+mod web;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Captions photographs, answers questions about them, compares them with texts and learns from them: BLIP, on your own machine.
 #[derive(Parser)]
@@ -66,6 +70,9 @@ enum Command {
     /// Turn a checkpoint of any layout into one file
     #[command(after_long_help = convert::EXAMPLES)]
     Convert(convert::Arguments),
+    /// Serve the page that captions and answers in a browser, to this machine only
+    #[command(after_long_help = web::EXAMPLES)]
+    Web(web::Arguments),
     /// Measure how fast the parts of a model run here
     Bench(bench::Arguments),
 }
@@ -74,10 +81,15 @@ enum Command {
 const ALL_GOOD: u8 = 0;
 /// Some or all inputs failed; each was reported.
 const SOME_FAILED: u8 = 1;
+/// The command does not make sense, whatever the inputs are.
+const WRONG_USAGE: u8 = 2;
+/// Someone asked to stop.
+const STOPPED: u8 = 130;
 
 /// Runs the command the arguments ask for; wrong usage ends the process with code 2.
 pub fn run() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let matches = with_negative_numbers(Arguments::command()).get_matches();
+    let Arguments { command } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match command {
         Command::Caption(arguments) => pollster::block_on(caption::run(*arguments)),
         Command::Ask(arguments) => pollster::block_on(ask::run(*arguments)),
@@ -89,27 +101,67 @@ pub fn run() -> ExitCode {
         Command::Eval(arguments) => pollster::block_on(eval::run(arguments)),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => pollster::block_on(convert::run(arguments)),
+        Command::Web(arguments) => web::run(&arguments),
         Command::Bench(arguments) => pollster::block_on(bench::run(arguments)),
     };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) if matches!(error.downcast_ref(), Some(medley::Error::Cancelled)) => {
+    ExitCode::from(result.unwrap_or_else(|error| failed(&error)))
+}
+
+/// Reads `-1` as the number it is, wherever an option takes a value: what is wrong with it is for the option to say.
+fn with_negative_numbers(command: Clap) -> Clap {
+    command
+        .mut_args(|argument| {
+            let takes_values = argument.get_action().takes_values();
+            argument.allow_negative_numbers(takes_values)
+        })
+        .mut_subcommands(with_negative_numbers)
+}
+
+/// Says why a command ended, and answers with which code.
+fn failed(error: &anyhow::Error) -> u8 {
+    let code = match error.chain().find_map(|cause| cause.downcast_ref()) {
+        Some(medley::Error::Cancelled) => {
             eprintln!("medley: stopped");
-            ExitCode::from(130)
+            return STOPPED;
         }
-        Err(error) => {
-            eprintln!("medley: {}", one_line(&error));
-            ExitCode::from(SOME_FAILED)
+        Some(medley::Error::Option { .. }) => WRONG_USAGE,
+        _ => SOME_FAILED,
+    };
+    eprintln!("medley: {}", one_line(error));
+    code
+}
+
+/// Wrong usage that shows only beside other options.
+fn wrong(option: &'static str, reason: String) -> anyhow::Error {
+    medley::Error::Option { option, reason }.into()
+}
+
+/// Prints a line; ends the process where that is not possible, quietly when nobody reads any more, as `| head` does.
+fn print(line: &dyn Display) {
+    let Err(error) = writeln!(std::io::stdout().lock(), "{line}") else { return };
+    if error.kind() == ErrorKind::BrokenPipe {
+        std::process::exit(ALL_GOOD.into());
+    }
+    eprintln!("medley: could not write standard output: {}", plain(&error));
+    std::process::exit(SOME_FAILED.into());
+}
+
+/// What the system said, without its number.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "may not be read".to_owned(),
+        ErrorKind::StorageFull => "there is no space left".to_owned(),
+        _ => {
+            let said = error.to_string();
+            said.split(" (os error").next().unwrap_or_default().to_owned()
         }
     }
 }
 
-/// Prints a line; ends the process quietly when nobody reads any more, as `| head` does.
-fn print(line: &dyn Display) {
-    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
-        let code = if error.kind() == ErrorKind::BrokenPipe { ALL_GOOD } else { SOME_FAILED };
-        std::process::exit(code.into());
-    }
+/// Seconds for JSON, without digits that mean nothing.
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// An error with its causes, in one line.

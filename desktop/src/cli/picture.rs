@@ -2,34 +2,35 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use medley::{Error, Pipeline};
+
+use super::plain;
 
 /// The limit of `--max-pixels` where none is given: 100 megapixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Reads and decodes a picture; the error begins with its path.
 pub fn read(pipeline: &Pipeline, path: &Path) -> Result<Vec<f32>> {
-    let about = std::fs::metadata(path).map_err(|error| plain(&error)).with_context(|| path.display().to_string())?;
-    if about.is_dir() {
-        anyhow::bail!("{}: is a folder, a picture was expected", path.display());
-    }
-    let bytes = std::fs::read(path).map_err(|error| plain(&error)).with_context(|| path.display().to_string())?;
+    let bytes = bytes(path).with_context(|| path.display().to_string())?;
     pipeline.pixels(&bytes).map_err(advised).with_context(|| path.display().to_string())
 }
 
-/// What the system said, without its number.
-fn plain(error: &std::io::Error) -> anyhow::Error {
-    anyhow::anyhow!(match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "may not be read".to_owned(),
-        _ => error.to_string(),
-    })
+/// The bytes of a file that has an end: a device may have none, and a pipe waits for whoever writes.
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let about = std::fs::metadata(path).map_err(|error| anyhow!(plain(&error)))?;
+    if about.is_dir() {
+        bail!("is a folder, a picture was expected");
+    }
+    if !about.is_file() {
+        bail!("is no ordinary file, a picture was expected");
+    }
+    std::fs::read(path).map_err(|error| anyhow!(plain(&error)))
 }
 
 fn advised(error: Error) -> anyhow::Error {
     match error {
-        Error::TooManyPixels { .. } => anyhow::anyhow!("{error}; raise it with --max-pixels"),
+        Error::TooManyPixels { .. } => anyhow!("{error}; raise it with --max-pixels"),
         other => other.into(),
     }
 }

@@ -6,7 +6,7 @@ use medley::eval::{
     CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
 };
 use medley::generate::{GenerateConfig, Strategy};
-use medley::pipeline::DialogQuestion;
+use medley::pipeline::{DialogQuestion, Seen};
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
 
@@ -42,7 +42,7 @@ pub async fn score(
         for example in &examples {
             pixels.push(read(pipeline, &example.image)?);
         }
-        let written = pipeline.caption(&pixels, &options, &mut |_| super::interrupt::flow()).await?;
+        let written = pipeline.caption(&pipeline.see(&pixels), &options, &mut |_| super::interrupt::flow()).await?;
         captions.extend(
             written.into_iter().map(|texts| texts.into_iter().next().map_or_else(String::new, |best| best.text)),
         );
@@ -86,10 +86,17 @@ pub async fn answer_all(
     bar: &mut Bar,
 ) -> Result<Vec<String>> {
     let mut answers = Vec::with_capacity(examples.len());
+    let mut last: Option<(Picture, Seen)> = None;
     for example in examples {
-        let pixels = read(pipeline, &example.image)?;
-        let found = pipeline.answer(&pixels, &example.question, options, &mut |_| super::interrupt::flow()).await?;
+        // Questions about a picture follow each other; it is encoded once for all of them.
+        let seen = match last.take().filter(|(picture, _)| *picture == example.image) {
+            Some((_, seen)) => seen,
+            None => pipeline.see(&[read(pipeline, &example.image)?]),
+        };
+        let question = pipeline.shortened(&example.question)?;
+        let found = pipeline.answer(&seen, &question, options, &mut |_| super::interrupt::flow()).await?;
         answers.push(found.into_iter().next().map_or_else(String::new, |best| best.text));
+        last = Some((example.image.clone(), seen));
         let progress = Progress::Items { stage: "answering", done: answers.len(), total: examples.len() };
         if bar.report(progress).is_break() {
             return Err(medley::Error::Cancelled.into());

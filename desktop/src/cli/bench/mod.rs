@@ -2,6 +2,7 @@
 
 mod train;
 
+use std::slice;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use super::interrupt;
 use super::model::ModelArguments;
+use super::number::count;
 use super::{ALL_GOOD, print};
 use train::Work;
 
@@ -32,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "WORK", num_args = 0..=1, default_missing_value = "all")]
     train: Option<Work>,
     /// With --train: pictures in a step
-    #[arg(long, requires = "train", default_value = "1", value_delimiter = ',', value_name = "N")]
+    #[arg(long, requires = "train", default_value = "1", value_delimiter = ',', value_name = "N", value_parser = count)]
     batch: Vec<usize>,
     /// With --train: run the blocks of both towers again in the backward pass
     #[arg(long, requires = "train")]
@@ -104,7 +106,7 @@ impl Bench<'_> {
         let mut encoder = None;
         for batch in [1, 8] {
             let pixels = vec![picture.clone(); batch];
-            let encode = async || self.pipeline.encode(&pixels).await;
+            let encode = async || self.pipeline.see(&pixels).wait().await;
             let times = self.measure(&format!("image encoder, batch {batch}"), encode).await?;
             encoder = encoder.or(Some(times));
         }
@@ -120,8 +122,12 @@ impl Bench<'_> {
                 prompt: Some(String::new()),
             };
             let pixels = [picture.clone()];
-            let caption =
-                async || self.pipeline.caption(&pixels, &options, &mut |_| interrupt::flow()).await.map(|_| ());
+            let caption = async || {
+                self.pipeline
+                    .caption(&self.pipeline.see(&pixels), &options, &mut |_| interrupt::flow())
+                    .await
+                    .map(|_| ())
+            };
             let times = self.measure(&format!("caption, {work}, {TOKENS} tokens"), caption).await?;
             if let Some(encoder) = encoder.take() {
                 // What greedy search takes beside the encoder.
@@ -140,7 +146,7 @@ impl Bench<'_> {
             let texts = vec![text.clone(); texts];
             let matching = async || {
                 for _ in 0..pictures {
-                    self.pipeline.match_texts(&picture, &texts, false).await?;
+                    self.pipeline.match_texts(&self.pipeline.see(slice::from_ref(&picture)), &texts, false).await?;
                 }
                 Ok(())
             };

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Format, Line};
 use crate::cli::progress::Bar;
-use crate::cli::{ALL_GOOD, SOME_FAILED, print};
+use crate::cli::{ALL_GOOD, SOME_FAILED, STOPPED, print};
 
 /// A picture and a text, as BLIP's lists hold them, and how it came to be there.
 #[derive(Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub fn merge(out: &Path, format: Format, shard_size: u32) -> Result<u8> {
         Format::Json => write_json(&out.join("pairs.json"), &list(&kept))?,
         Format::Webdataset => match write_shards(&out.join("shards"), &kept, shard_size)? {
             Some(unread) => failed += unread,
-            None => return Ok(130),
+            None => return Ok(STOPPED),
         },
     }
     write_json(&out.join("summary.json"), &json!(summary))?;

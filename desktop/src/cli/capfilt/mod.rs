@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::merge::{lines, merge, pairs_of, write_json};
-use super::model::DeviceArguments;
+use super::model::{DeviceArguments, not_loaded};
+use super::number::{count, finite, share};
 use super::part::Part;
 use super::progress::Bar;
-use super::{ALL_GOOD, interrupt};
+use super::{ALL_GOOD, STOPPED, interrupt};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -74,13 +75,13 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Smallest set of words, by probability, that a text is drawn from
-    #[arg(long, default_value_t = CapFiltConfig::default().top_p)]
+    #[arg(long, default_value_t = CapFiltConfig::default().top_p, value_parser = share)]
     top_p: f32,
     /// Least probability of a match for a text to be kept
-    #[arg(long, default_value_t = CapFiltConfig::default().threshold)]
+    #[arg(long, default_value_t = CapFiltConfig::default().threshold, value_parser = finite)]
     threshold: f32,
     /// Longest written text in tokens, prompt included
-    #[arg(long, default_value_t = CapFiltConfig::default().max_length)]
+    #[arg(long, default_value_t = CapFiltConfig::default().max_length, value_parser = count)]
     max_length: usize,
     /// Decides what is written
     #[arg(long, default_value_t = 0)]
@@ -171,7 +172,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         if bar.report(Progress::Items { stage: "cleaning", done, total: mine.len() }).is_break() {
             bar.clear();
             eprintln!("stopped after {done} of {} pictures; the same command goes on", mine.len());
-            return Ok(130);
+            return Ok(STOPPED);
         }
     }
     bar.clear();
@@ -209,7 +210,7 @@ fn models(arguments: &Arguments, device: &OpenDevice) -> Result<(Option<Pipeline
     let captioner = arguments.captioner.as_ref().map(load).transpose()?;
     if let Some(captioner) = captioner.as_ref().filter(|captioner| !captioner.can_caption()) {
         bail!(
-            "a {} cannot write: name a captioner or a pre-training model with --captioner",
+            "a model of kind {} cannot write: name a captioner or a pre-training model with --captioner",
             captioner.config().kind.name()
         );
     }
@@ -220,7 +221,7 @@ fn models(arguments: &Arguments, device: &OpenDevice) -> Result<(Option<Pipeline
     };
     if let Some(filter) = filter.as_ref().filter(|filter| !filter.can_match()) {
         bail!(
-            "a {} cannot judge: name a matcher or a pre-training model with --filter, or keep everything with --no-filter",
+            "a model of kind {} cannot judge: name a matcher or a pre-training model with --filter, or keep everything with --no-filter",
             filter.config().kind.name()
         );
     }
@@ -239,7 +240,7 @@ fn load(path: &Path, arguments: &Arguments, device: &OpenDevice) -> Result<Pipel
     let mut bar = Bar::new();
     let loaded = Pipeline::load(path, &device.device, &options, &mut |progress| bar.report(progress));
     bar.clear();
-    loaded.with_context(|| format!("could not load {}", path.display()))
+    loaded.map_err(|error| not_loaded(&path.display().to_string(), error))
 }
 
 /// What was judged so far, a line a picture, written as it happens.

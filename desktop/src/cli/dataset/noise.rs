@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use medley::data::{CaptionExample, epoch_order, exchange, read_captions};
 
-use crate::cli::ALL_GOOD;
 use crate::cli::part::Part;
+use crate::cli::{ALL_GOOD, output};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -56,9 +56,7 @@ pub struct Arguments {
 /// Writes a list in which some captions are wrong.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let out = &arguments.out;
-    if out.exists() && !arguments.overwrite {
-        bail!("{} is there already; --overwrite writes over it", out.display());
-    }
+    output::target(out, arguments.overwrite)?;
     let mut set = read_captions(&arguments.data, arguments.images.as_deref(), arguments.split.as_deref())?;
     set.warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
     set.examples = arguments.part.of(&set.examples).map(|(_, example)| example.clone()).collect();
@@ -70,10 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         example.image = std::path::absolute(example.image.path()).unwrap_or_else(|_| example.image.path()).into();
     }
     let pairs = exchange(&set, arguments.share, arguments.seed)?;
-    let partial = out.with_extension("partial");
-    std::fs::write(&partial, serde_json::to_vec_pretty(&pairs)?)
-        .and_then(|()| std::fs::rename(&partial, out))
-        .with_context(|| format!("could not write {}", out.display()))?;
+    output::write(out, arguments.overwrite, &serde_json::to_vec_pretty(&pairs)?)?;
     let swapped = pairs.iter().filter(|pair| pair.swapped).count();
     eprintln!("{} captions of {} pictures, {swapped} of another: {}", pairs.len(), set.examples.len(), out.display());
     Ok(ALL_GOOD)

@@ -10,6 +10,7 @@ use medley::eval::{FilterScores, filter_scores};
 use medley::{Error, Pipeline, Progress};
 
 use super::ScoreArguments;
+use crate::cli::number::finite;
 use crate::cli::print;
 use crate::cli::progress::Bar;
 
@@ -23,7 +24,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Least probability of a match for a caption to be kept
-    #[arg(long, default_value_t = CapFiltConfig::default().threshold)]
+    #[arg(long, default_value_t = CapFiltConfig::default().threshold, value_parser = finite)]
     threshold: f32,
     #[command(flatten)]
     score: ScoreArguments,
@@ -35,7 +36,10 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
     let filter = arguments.score.open().await?;
     if !filter.can_match() {
-        bail!("a {} cannot judge: name a matcher or a pre-training model with --model", filter.config().kind.name());
+        bail!(
+            "a model of kind {} cannot judge: name a matcher or a pre-training model with --model",
+            filter.config().kind.name()
+        );
     }
     let mut bar = Bar::new();
     let judged = judge_all(&filter, &captions, &mut bar).await;

@@ -1,13 +1,12 @@
 //! `medley eval caption`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::results::{id_value, write_list};
+use super::results::{ResultArguments, id_value};
 use super::{CaptionData, ScoreArguments};
+use crate::cli::number::count;
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::scores::score;
@@ -20,29 +19,26 @@ pub struct Arguments {
     #[command(flatten)]
     score: ScoreArguments,
     /// Beginnings that beam search keeps
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = count)]
     beams: usize,
     /// Pictures in one pass
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = count)]
     batch: usize,
-    /// Write the captions to this file in the COCO result format
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArguments,
 }
 
 /// Captions every picture and prints what the captions are worth.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.results.check()?;
     let examples = arguments.data.read()?;
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let scored = score(&pipeline, &examples, arguments.beams, arguments.batch, &mut bar).await?;
-    if let Some(path) = &arguments.results {
-        let captions = examples.iter().zip(&scored.captions);
-        let results: Vec<Value> = captions
-            .map(|(example, caption)| json!({ "image_id": id_value(&example.id), "caption": caption }))
-            .collect();
-        write_list(path, &results)?;
-    }
+    let captions = examples.iter().zip(&scored.captions);
+    arguments.results.write_list(
+        captions.map(|(example, caption)| json!({ "image_id": id_value(&example.id), "caption": caption })),
+    )?;
     let scores = scored.scores;
     arguments.score.show(&scores, || {
         print(&format_args!("images   {}", scores.images));

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ScoreArguments;
-use super::results::{id_value, write_list};
+use super::results::{ResultArguments, id_value};
 use crate::cli::data::DialogFiles;
 use crate::cli::print;
 use crate::cli::progress::Bar;
@@ -36,13 +36,13 @@ pub struct Arguments {
     /// Dialogs to go through at most; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: usize,
-    /// Write the ranks to this file in the official result format
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArguments,
 }
 
 /// Ranks the answers of every round and prints where the right ones stood.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    let is_written = arguments.results.check()?;
     let mut set = arguments.files.read(arguments.dense.as_deref())?;
     if arguments.limit > 0 {
         set.examples.truncate(arguments.limit);
@@ -50,16 +50,14 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let ranks = rank_all(&pipeline, (&set.questions, &set.answers), &set.examples, &mut bar).await?;
-    if let Some(path) = &arguments.results {
-        let results = set.examples.iter().zip(&ranks).flat_map(|(example, ranks)| {
-            // Rounds that are history alone have nothing to rank.
-            let ranked = (1..).zip(ranks).filter(|(_, ranks)| !ranks.is_empty());
-            ranked.map(|(round, ranks): (usize, _)| json!({ "image_id": id_value(&example.id), "round_id": round, "ranks": ranks }))
-        });
-        write_list(path, &results.collect::<Vec<Value>>())?;
-    }
+    let results = set.examples.iter().zip(&ranks).flat_map(|(example, ranks)| {
+        // Rounds that are history alone have nothing to rank.
+        let ranked = (1..).zip(ranks).filter(|(_, ranks)| !ranks.is_empty());
+        ranked.map(|(round, ranks): (usize, _)| json!({ "image_id": id_value(&example.id), "round_id": round, "ranks": ranks }))
+    });
+    arguments.results.write_list(results)?;
     let scores = dialog_score(&set.examples, &ranks);
-    if scores.rounds + scores.dense_rounds == 0 && arguments.results.is_some() {
+    if scores.rounds + scores.dense_rounds == 0 && is_written {
         eprintln!("medley: the dataset keeps its answers to itself: the ranks were written and not scored");
         return Ok(crate::cli::ALL_GOOD);
     }

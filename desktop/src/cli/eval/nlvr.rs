@@ -1,12 +1,11 @@
 //! `medley eval nlvr`.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use medley::eval::reason_scores;
 
 use super::ScoreArguments;
+use super::results::ResultArguments;
 use crate::cli::data::StatementFiles;
 use crate::cli::print;
 use crate::cli::progress::Bar;
@@ -31,13 +30,13 @@ pub struct Arguments {
     /// Statements to judge at most; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: usize,
-    /// Write the predictions to this file, a line of identifier,prediction each, as the official evaluation reads them
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArguments,
 }
 
 /// Judges every statement and prints how often that is right.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    let is_written = arguments.results.check()?;
     let mut examples = arguments.files.read()?.examples;
     if arguments.limit > 0 {
         examples.truncate(arguments.limit);
@@ -45,14 +44,12 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let verdicts = judge_all(&pipeline, &examples, &mut bar).await?;
-    if let Some(path) = &arguments.results {
-        let line = |(id, verdict): (&str, bool)| format!("{id},{}\n", if verdict { "True" } else { "False" });
-        let ids = examples.iter().map(|example| example.id.as_str());
-        let lines: String = ids.zip(verdicts.iter().map(|verdict| *verdict > 0.5)).map(line).collect();
-        std::fs::write(path, lines).with_context(|| format!("could not write {}", path.display()))?;
-    }
+    let line = |(id, verdict): (&str, bool)| format!("{id},{}\n", if verdict { "True" } else { "False" });
+    let ids = examples.iter().map(|example| example.id.as_str());
+    let lines: String = ids.zip(verdicts.iter().map(|verdict| *verdict > 0.5)).map(line).collect();
+    arguments.results.write(lines.as_bytes())?;
     let scores = reason_scores(judged(&examples, &verdicts));
-    if scores.pairs == 0 && arguments.results.is_some() {
+    if scores.pairs == 0 && is_written {
         eprintln!("medley: the dataset keeps its labels to itself: the predictions were written and not scored");
         return Ok(crate::cli::ALL_GOOD);
     }

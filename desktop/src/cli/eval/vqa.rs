@@ -8,10 +8,10 @@ use clap::Args;
 use medley::AnswerOptions;
 use medley::data::{QuestionExample, QuestionSet, hold_out_questions};
 use medley::eval::{VqaPrior, VqaScores, vqa_scores};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ScoreArguments;
-use super::results::{id_value, write_list};
+use super::results::{ResultArguments, id_value};
 use crate::cli::data::HELD_OUT;
 use crate::cli::data::QuestionFiles;
 use crate::cli::print;
@@ -41,13 +41,13 @@ pub struct Arguments {
     /// Questions to answer at most; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     limit: usize,
-    /// Write the answers to this file in the official result format
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArguments,
 }
 
 /// Answers every question and prints how right the answers are.
 pub async fn run(arguments: Arguments) -> Result<u8> {
+    arguments.results.check()?;
     let set = arguments.files.read()?;
     let (others, set) = match arguments.held_out {
         Some(seed) => hold_out_questions(set, HELD_OUT, seed),
@@ -66,10 +66,10 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let answers = answer_all(&pipeline, &examples, &options, &mut bar).await?;
-    if let Some(path) = &arguments.results {
-        let result = |(example, answer): (&QuestionExample, &String)| json!({ "question_id": id_value(&example.id), "answer": answer });
-        write_list(path, &examples.iter().zip(&answers).map(result).collect::<Vec<Value>>())?;
-    }
+    let answered = examples.iter().zip(&answers);
+    arguments.results.write_list(
+        answered.map(|(example, answer)| json!({ "question_id": id_value(&example.id), "answer": answer })),
+    )?;
     let scores = scores_of(examples.iter().zip(answers.iter().map(String::as_str)));
     if scores.questions == 0 {
         bail!("the dataset has no answers to score against: name them with --annotations, or write with --results");
