@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check of this repository: formatting, lints, the tests, and that the page's crate compiles for wasm.
+# Every check of this repository: formatting, lints, the page in a real browser, and the tests.
 #
 # MEDLEY_TARGET_DIR  where compiled code is kept from one checkout to the next
 set -euo pipefail
@@ -32,7 +32,8 @@ need() {
 
 if command -v apt-get >/dev/null; then
   # A Vulkan driver that runs on the CPU: the GPU tests' GPU.
-  need libvulkan1 mesa-vulkan-drivers
+  need libvulkan1 mesa-vulkan-drivers chromium
+  command -v npm >/dev/null || need nodejs npm
   if ! rustup target list --installed 2>/dev/null | grep -qx "$wasm"; then
     need cargo-web rust-web-src rustc-web
   fi
@@ -43,7 +44,11 @@ say "compiling into $CARGO_TARGET_DIR"
 
 say "formatting"
 cargo fmt --all --check
-cargo fmt --manifest-path web/Cargo.toml --check
+cargo fmt --manifest-path web/Cargo.toml --all --check
+
+# Before the program, which carries it.
+say "the page"
+CARGO_TARGET_DIR=$target_dir/wasm web/build.sh build
 
 say "clippy"
 cargo clippy --release --workspace --all-targets -- -D warnings
@@ -52,7 +57,7 @@ say "tests"
 # All at once: another selection of packages means other features, and compiles every dependency again.
 cargo test --release --workspace
 
-say "the page's crate for $wasm"
-CARGO_TARGET_DIR=$target_dir/wasm web/build.sh check
+say "the page in a browser"
+(cd tests/page && npm ci --silent --no-audit --no-fund && npm test --silent)
 
 say "all passed"

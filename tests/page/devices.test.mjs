@@ -1,0 +1,83 @@
+// The same page over WebGPU, imitated by the browser, and what it does when a device is lost.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  README_CAPTION, alert, captionedAs, clickSample, loadFrom, ready, start, strings, visit,
+} from "./support.mjs";
+import { TINY, addressOf, assertEveryHead, everyHead, mountTiny } from "./tiny.mjs";
+
+/** With the adapter's name, or without where the browser keeps it. */
+const WEBGPU = /^WebGPU( · .+)?$/;
+const OPTIONAL = /status of 404/;
+const WHOLE = process.env.MEDLEY_PAGE_WEBGPU === "1" ? false : "takes minutes; MEDLEY_PAGE_WEBGPU=1 runs it";
+const MINUTES_MS = 20 * 60_000;
+
+let browser, server;
+before(async () => {
+  browser = await start({ webgpu: true });
+  ({ server } = browser);
+  mountTiny(server);
+});
+after(() => browser.stop());
+
+test("the page says that it runs on WebGPU where it does", async (t) => {
+  const { page } = await visit(t, browser, { device: "software" });
+  await page.getByText(WEBGPU).waitFor();
+});
+
+test("an imitated device is not taken for a graphics card: left to choose, the page takes the CPU", async (t) => {
+  const { page } = await visit(t, browser, { device: "auto" });
+  await page.getByText(strings.engineCpu, { exact: true }).waitFor();
+});
+
+test("a device that is not there is said to be missing, and the CPU is offered", async (t) => {
+  const { page } = await visit(t, browser, { device: "gpu" });
+  await alert(page, strings.trouble.noDevice).waitFor();
+  await page.getByRole("button", { name: strings.useCpu, exact: true }).click();
+  await ready(page);
+  await clickSample(page);
+  await captionedAs(page, README_CAPTION);
+});
+
+test("every head gives the numbers of the command line over WebGPU", async (t) => {
+  const { page, expect } = await visit(t, browser, { device: "cpu" });
+  expect(OPTIONAL);
+  const start = performance.now();
+  const said = await everyHead(page, "software");
+  t.diagnostic(`a tiny model of every head over imitated WebGPU: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  assert.equal(said.isGpu, true);
+  assertEveryHead(said);
+});
+
+test("a device lost in mid-caption is said, and the caption is written on the CPU instead", async (t) => {
+  // The page has no way to lose a device; its module's JavaScript gets one.
+  server.rewrite("medley_web.js", (text) => `${text}
+    const request = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...wishes) {
+      const device = await request.apply(this, wishes);
+      self.loseDevice = () => device.destroy();
+      return device;
+    };`);
+  const { page, expect } = await visit(t, browser, { device: "software" });
+  expect(OPTIONAL);
+  expect(/device|panicked|lost/i);
+  await loadFrom(page, addressOf(TINY.caption), TINY.caption.folder);
+  await clickSample(page);
+  await page.waitForFunction(() => document.getElementById("caption").textContent !== "");
+  await page.workers()[0].evaluate(() => self.loseDevice());
+  await alert(page, strings.trouble.deviceLost).waitFor();
+  await page.getByRole("button", { name: strings.useCpu, exact: true }).click();
+  await captionedAs(page, TINY.caption.text);
+  await page.getByText(strings.engineCpuChosen, { exact: true }).waitFor();
+});
+
+test("the built-in model captions the sample picture over WebGPU as on the CPU", { skip: WHOLE }, async (t) => {
+  const { page, context } = await visit(t, browser, { device: "software" });
+  context.setDefaultTimeout(MINUTES_MS);
+  await ready(page);
+  const start = performance.now();
+  await clickSample(page);
+  await captionedAs(page, README_CAPTION);
+  t.diagnostic(`the built-in model over imitated WebGPU: ${((performance.now() - start) / 1000).toFixed()} s for the first caption`);
+});

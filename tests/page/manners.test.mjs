@@ -1,0 +1,112 @@
+// What the page owes everyone: nothing leaves the machine, and it is there for those who cannot see or point.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, describe, test } from "node:test";
+import {
+  alert, captioned, choose, clickSample, closeDialog, open, photo, pill, ready, start, strings, visit,
+} from "./support.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser;
+before(async () => {
+  browser = await start();
+});
+after(() => browser.stop());
+
+test("from opening to caption, every request goes to the page's own host", async (t) => {
+  const { page, context, check } = await visit(t, browser);
+  const asked = [];
+  context.on("request", (request) => asked.push(new URL(request.url())));
+  await page.reload();
+  await clickSample(page);
+  await captioned(page);
+  check();
+  const { server } = browser;
+  assert(asked.some(({ pathname }) => pathname.endsWith(".safetensors")) || server.log.some(({ path }) => path.endsWith(".safetensors")));
+});
+
+test("the engine's thread cannot reach another host", async (t) => {
+  const { page, expect } = await visit(t, browser);
+  expect(/Content Security Policy|another host/);
+  await ready(page);
+  const outcome = await page.workers()[0].evaluate(() => fetch("https://elsewhere.example/").then(() => "reached", ({ name }) => name));
+  assert.equal(outcome, "TypeError");
+});
+
+test("the policy keeps inline scripts from running", async (t) => {
+  const { page, expect } = await visit(t, browser);
+  expect(/Content Security Policy/);
+  const ran = await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.ran = true";
+    document.body.append(script);
+    return Boolean(window.ran);
+  });
+  assert.equal(ran, false);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  describe(`axe finds nothing wrong in ${colorScheme} colours`, () => {
+    let session, page;
+    before(async () => {
+      // The policy would refuse axe itself.
+      session = await open(browser, { colorScheme, bypassCSP: true });
+      ({ page } = session);
+      await page.evaluate(AXE);
+    });
+    after(() => session.close());
+
+    test("with the welcome", async () => {
+      await ready(page);
+      await clean(page);
+    });
+
+    test("with a caption", async () => {
+      await clickSample(page);
+      await captioned(page);
+      await clean(page);
+    });
+
+    test("with a heat map", async () => {
+      const word = page.getByRole("group", { name: /^Caption: / }).getByRole("button").first();
+      await word.focus();
+      await page.getByText(/the model looked mostly/).waitFor();
+      await clean(page);
+    });
+
+    test("with several photos, one of them broken", async () => {
+      await choose(page, photo("chelsea.jpg"));
+      await choose(page, { name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
+      const broken = strings.photoButton("broken.jpg", strings.photoStates.failed);
+      await page.getByRole("button", { name: broken, exact: true }).click();
+      await alert(page, strings.trouble.picture).waitFor();
+      await clean(page);
+    });
+
+    test("with the models open", async () => {
+      await pill(page).click();
+      await page.getByRole("textbox", { name: strings.modelUrlLabel }).fill("nonsense");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").getByText(strings.modelUrlBad).waitFor();
+      await clean(page);
+      await closeDialog(page);
+    });
+
+    test("with the export open", async () => {
+      await page.getByRole("button", { name: strings.exportOpen, exact: true }).click();
+      await clean(page);
+      await closeDialog(page);
+    });
+  });
+}
+
+async function clean(page) {
+  const violations = await page.evaluate(async () => {
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+  });
+  assert.deepEqual(violations, []);
+}

@@ -1,0 +1,49 @@
+//! The compiled module and the JavaScript that loads it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+
+/// What the page imports: `medley_web.js`.
+const NAME: &str = "medley_web";
+
+/// The oldest that was tried and is right; 108 breaks a module that exports its table.
+const OPTIMIZER_SINCE: u32 = 132;
+
+/// What the compiler makes use of.
+const FEATURES: [&str; 7] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+/// Writes the module, its JavaScript and their types into `out`; smaller where `wasm-opt` is there.
+pub fn translate(wasm: &Path, out: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    // Names of functions are two thirds of the module and of use to nobody who runs it.
+    bindgen.input_path(wasm).out_name(NAME).typescript(true).remove_name_section(true);
+    bindgen.omit_default_module_path(false).web(true)?;
+    bindgen.generate(out).with_context(|| format!("could not translate {}", wasm.display()))?;
+    optimize(&out.join(format!("{NAME}_bg.wasm")))
+}
+
+fn optimize(wasm: &Path) -> Result<()> {
+    let Ok(version) = Command::new("wasm-opt").arg("--version").output() else { return Ok(()) };
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let number = version.split_whitespace().find_map(|word| word.parse::<u32>().ok());
+    if number.is_none_or(|number| number < OPTIMIZER_SINCE) {
+        eprintln!("wasm-opt is left out: {} is too old", version.trim());
+        return Ok(());
+    }
+    // For speed: what is saved in size is lost again in transfer.
+    let status = Command::new("wasm-opt").args(["-O3"]).args(FEATURES).arg(wasm).arg("-o").arg(wasm).status();
+    let status = status.context("could not run wasm-opt")?;
+    anyhow::ensure!(status.success(), "wasm-opt failed");
+    Ok(())
+}
