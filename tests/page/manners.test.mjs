@@ -19,21 +19,25 @@ after(() => browser.stop());
 test("from opening to caption, every request goes to the page's own host", async (t) => {
   const { page, context, check } = await visit(t, browser);
   const asked = [];
-  context.on("request", (request) => asked.push(new URL(request.url())));
+  context.on("request", (request) => asked.push(request.url()));
   await page.reload();
   await clickSample(page);
   await captioned(page);
   check();
-  const { server } = browser;
-  assert(asked.some(({ pathname }) => pathname.endsWith(".safetensors")) || server.log.some(({ path }) => path.endsWith(".safetensors")));
+  // Those of the engine's thread are seen too.
+  assert(asked.includes(`${browser.server.address}medley_web_bg.wasm`), asked.join("\n"));
 });
 
-test("the engine's thread cannot reach another host", async (t) => {
+test("the policy keeps the engine's thread from reaching another host", async (t) => {
   const { page, expect } = await visit(t, browser);
   expect(/Content Security Policy|another host/);
   await ready(page);
-  const outcome = await page.workers()[0].evaluate(() => fetch("https://elsewhere.example/").then(() => "reached", ({ name }) => name));
-  assert.equal(outcome, "TypeError");
+  // The browser of these tests finds no other host either: what counts is who refuses.
+  const refused = await page.workers()[0].evaluate(() => new Promise((resolve) => {
+    self.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
+    fetch("https://elsewhere.example/").catch(() => setTimeout(resolve, 1000, "nobody"));
+  }));
+  assert.equal(refused, "connect-src");
 });
 
 test("the policy keeps inline scripts from running", async (t) => {
