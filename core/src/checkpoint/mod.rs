@@ -4,6 +4,7 @@
 //! safetensors file with the authors' tensor names and configuration, tokenizer and
 //! preprocessing in its metadata.
 
+mod bytes;
 mod check;
 mod config;
 mod foreign;
@@ -13,16 +14,18 @@ mod keys;
 mod load;
 mod parts;
 mod pickle;
+mod quantize;
 mod save;
 mod weights;
 
+pub use bytes::ReadAt;
 pub use config::{text_sizes, vision_sizes};
 pub use inspect::{Summary, inspect, inspect_weights};
 pub use parts::{load_text, load_vision};
 #[cfg(feature = "train")]
 pub(crate) use save::write_tensors;
 pub use save::{Dtype, NamedTensor, save};
-pub use weights::{ReadAt, TensorInfo, Weights};
+pub use weights::{TensorInfo, Weights};
 
 use std::path::{Path, PathBuf};
 

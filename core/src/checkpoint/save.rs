@@ -12,6 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::keys::{self, Shape};
 use super::load::{theirs, transposed};
+use super::quantize::{self, Bits, Quantized};
 use super::{CONFIG_KEY, Checkpoint, PREPROCESSOR_KEY, TOKENIZER_KEY, TokenizerText};
 use crate::error::{Error, Result};
 use crate::readback::read;
@@ -25,6 +26,21 @@ pub enum Dtype {
     F32,
     /// 16-bit floats: half the size.
     F16,
+    /// Matrices in 8 bits, the rest in 16: a quarter of the size.
+    Q8,
+    /// Matrices in 4 bits, the rest in 16: a seventh of the size.
+    Q4,
+}
+
+impl Dtype {
+    /// How a tensor of this shape is held as bytes, where it is.
+    fn quantized(self, shape: &[usize]) -> Option<Quantized> {
+        match self {
+            Self::F32 | Self::F16 => None,
+            Self::Q8 => Quantized::new(shape, Bits::Eight),
+            Self::Q4 => Quantized::new(shape, Bits::Four),
+        }
+    }
 }
 
 /// Saves a model with its configuration, tokenizer and preprocessing as one safetensors file.
@@ -45,22 +61,31 @@ pub async fn save(checkpoint: &Checkpoint, path: &Path, dtype: Dtype) -> Result<
 pub(crate) async fn write_tensors(
     path: &Path,
     mut tensors: Vec<NamedTensor>,
-    texts: HashMap<String, String>,
+    mut texts: HashMap<String, String>,
     dtype: Dtype,
 ) -> Result<()> {
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let (stored, width) = match dtype {
         Dtype::F32 => (safetensors::Dtype::F32, 4),
-        Dtype::F16 => (safetensors::Dtype::F16, 2),
+        Dtype::F16 | Dtype::Q8 | Dtype::Q4 => (safetensors::Dtype::F16, 2),
     };
-    let mut end = 0;
+    let (mut end, mut list) = (0, quantize::List::new());
     let infos = tensors.iter().map(|tensor| {
         let begin = end;
-        end += tensor.shape.iter().product::<usize>() * width;
-        let info = TensorInfo { dtype: stored, shape: tensor.shape.clone(), data_offsets: (begin, end) };
-        (tensor.name.clone(), info)
+        let quantized = dtype.quantized(&tensor.shape);
+        let (dtype, shape) = match quantized.as_ref().and_then(Quantized::num_bytes) {
+            Some(bytes) => (safetensors::Dtype::U8, vec![bytes]),
+            None => (stored, tensor.shape.clone()),
+        };
+        end += shape.iter().product::<usize>() * if dtype == stored { width } else { 1 };
+        list.extend(quantized.map(|quantized| (tensor.name.clone(), quantized)));
+        (tensor.name.clone(), TensorInfo { dtype, shape, data_offsets: (begin, end) })
     });
     let infos: Vec<_> = infos.collect();
+    if !list.is_empty() {
+        let list = serde_json::to_string(&list).map_err(|source| Error::Config { reason: source.to_string() })?;
+        texts.insert(quantize::KEY.to_owned(), list);
+    }
     let metadata = Metadata::new(Some(texts), infos).map_err(|source| Error::Config { reason: source.to_string() })?;
     let mut header = serde_json::to_vec(&metadata).map_err(|source| Error::Config { reason: source.to_string() })?;
     // The format wants its data aligned to eight bytes.
@@ -145,13 +170,16 @@ impl NamedTensor {
             Some((rows, columns)) => transposed(&values, rows, columns),
             None => values,
         };
+        if let Some(quantized) = dtype.quantized(&self.shape) {
+            return quantized.pack(values).await;
+        }
         Ok(match dtype {
             Dtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             // What does not fit would be written as infinity, which no checkpoint may hold.
-            Dtype::F16 if values.iter().any(|value| value.is_finite() && !f16::from_f32(*value).is_finite()) => {
+            _ if values.iter().any(|value| value.is_finite() && !f16::from_f32(*value).is_finite()) => {
                 return Err(Error::TooLargeForHalf { name: self.name });
             }
-            Dtype::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
+            _ => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
         })
     }
 }

@@ -1,9 +1,8 @@
 //! The tensors of a checkpoint, by name, read one at a time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Debug;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +10,9 @@ use half::{bf16, f16};
 use pytorch_reader::{PytorchError, PytorchReader};
 use safetensors::Dtype;
 
+use super::bytes::{Bytes, ReadAt};
 use super::foreign::{START_BYTES, foreign};
+use super::quantize::{self, Quantized};
 use super::{header, pickle};
 use crate::error::{Error, Result};
 
@@ -40,6 +41,7 @@ impl TensorInfo {
 #[derive(Clone, Debug)]
 enum Place {
     Safetensors { file: usize, offset: u64, dtype: Dtype },
+    Quantized { file: usize, offset: u64, quantized: Quantized },
     Pytorch(pytorch_reader::Tensor),
 }
 
@@ -52,27 +54,6 @@ pub struct Weights {
     metadata: HashMap<String, String>,
     /// Texts of files that would lie in its folder, if it lay in one.
     beside: HashMap<String, String>,
-}
-
-/// A file that lies where only the caller can read it: a page's storage, for one.
-pub trait ReadAt: Debug {
-    /// Its size in bytes.
-    fn num_bytes(&self) -> u64;
-
-    /// This many bytes from there on.
-    ///
-    /// # Errors
-    /// A stretch that reaches beyond the file, and what its place gives.
-    fn read_at(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>>;
-}
-
-/// Bytes that can be read from anywhere.
-#[derive(Debug)]
-enum Bytes {
-    File(Mutex<File>),
-    Memory(Arc<[u8]>),
-    Static(&'static [u8]),
-    Elsewhere(Box<dyn ReadAt>),
 }
 
 impl Weights {
@@ -194,6 +175,10 @@ impl Weights {
                     other => return Err(damaged(format!("{other:?} are not weights"))),
                 }
             }
+            Place::Quantized { file, offset, quantized } => {
+                let bytes = self.files[*file].read(*offset, info.num_bytes as usize);
+                quantized.unpack(&bytes.map_err(|source| damaged(source.to_string()))?)
+            }
             Place::Pytorch(tensor) => {
                 let bytes = tensor.read().map_err(|source| damaged(source.to_string()))?;
                 match tensor.dtype() {
@@ -282,6 +267,12 @@ impl Weights {
         let header = header::parse(&json).map_err(damaged)?;
         let start = 8 + header_bytes;
         let file = self.files.len();
+        let mut list: quantize::List = match header.texts.get(quantize::KEY) {
+            Some(list) => {
+                serde_json::from_str(list).map_err(|source| damaged(format!("{}: {source}", quantize::KEY)))?
+            }
+            None => quantize::List::new(),
+        };
         for (name, info) in header.tensors {
             let (begin, end) = info.data_offsets;
             if end as u64 > total - start {
@@ -289,11 +280,24 @@ impl Weights {
                     format!("cut short: {name} ends at byte {end} of its tensors, which are {}", total - start);
                 return Err(damaged(reason));
             }
-            let info = TensorInfo {
-                shape: info.shape,
-                dtype: format!("{:?}", info.dtype),
-                num_bytes: (end - begin) as u64,
-                place: Place::Safetensors { file, offset: start + begin as u64, dtype: info.dtype },
+            let offset = start + begin as u64;
+            let info = match list.remove(&name) {
+                Some(quantized) if quantized.num_bytes() != Some(end - begin) => {
+                    let (bits, shape) = (quantized.bits.name(), &quantized.shape);
+                    return Err(damaged(format!("{name} has {} bytes, which are no {shape:?} of {bits}", end - begin)));
+                }
+                Some(quantized) => TensorInfo {
+                    shape: quantized.shape.clone(),
+                    dtype: quantized.bits.name().to_owned(),
+                    num_bytes: (end - begin) as u64,
+                    place: Place::Quantized { file, offset, quantized },
+                },
+                None => TensorInfo {
+                    shape: info.shape,
+                    dtype: format!("{:?}", info.dtype),
+                    num_bytes: (end - begin) as u64,
+                    place: Place::Safetensors { file, offset, dtype: info.dtype },
+                },
             };
             if self.tensors.insert(name.clone(), info).is_some() {
                 return Err(damaged(format!("{name} is there twice")));
@@ -327,42 +331,6 @@ impl Weights {
         }
         Ok(weights)
     }
-}
-
-impl Bytes {
-    fn len(&self) -> std::io::Result<u64> {
-        Ok(match self {
-            Self::File(file) => lock(file).metadata()?.len(),
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::Static(bytes) => bytes.len() as u64,
-            Self::Elsewhere(file) => file.num_bytes(),
-        })
-    }
-
-    fn read(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        let slice = |bytes: &[u8]| {
-            let start = usize::try_from(offset).ok();
-            let range = start.and_then(|start| bytes.get(start..start.checked_add(length)?));
-            range.map(<[u8]>::to_vec).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
-        };
-        match self {
-            Self::Memory(bytes) => slice(bytes),
-            Self::Static(bytes) => slice(bytes),
-            Self::Elsewhere(file) => file.read_at(offset, length),
-            Self::File(file) => {
-                let mut file = lock(file);
-                let mut bytes = vec![0; length];
-                file.seek(SeekFrom::Start(offset))?;
-                file.read_exact(&mut bytes)?;
-                Ok(bytes)
-            }
-        }
-    }
-}
-
-fn lock(file: &Mutex<File>) -> std::sync::MutexGuard<'_, File> {
-    // A thread that panicked while reading left no state behind that the next seek does not set.
-    file.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
