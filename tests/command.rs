@@ -288,3 +288,21 @@ fn training_saves_scores_and_goes_on_where_it_stopped() {
     let best = run_folder.join("best.safetensors");
     assert_eq!(code(&run(&["caption", &asset("coffee.jpg"), "--model", best.to_str().unwrap()])), 0);
 }
+
+#[test]
+fn the_built_in_model_answers_and_matches_too() {
+    let coffee = asset("coffee.jpg");
+    let answered = run(&["ask", &coffee, "is this a dog?", "--json"]);
+    assert_eq!(code(&answered), 0, "{}", err(&answered));
+    let answer: Value = serde_json::from_str(out(&answered).trim()).unwrap();
+    assert!(!answer["answer"].as_str().unwrap().is_empty() && answer["confidence"].as_f64().unwrap() > 0.0, "{answer}");
+
+    let dog = "a brown dog runs through the snow";
+    let matched = run(&["match", &coffee, "a cup on a table", dog, "--json"]);
+    assert_eq!(code(&matched), 0, "{}", err(&matched));
+    let found: Vec<f64> = out(&matched)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["match"].as_f64().unwrap())
+        .collect();
+    assert!(found[0] > found[1], "{found:?}");
+}

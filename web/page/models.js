@@ -13,8 +13,8 @@ export const builtIn = {
   name: strings.builtIn,
   about: strings.models.tiny,
   source: "models/medley-tiny.json",
-  can: ["caption"],
-  bytes: 20_999_432,
+  can: ["caption", "answer", "match"],
+  bytes: 29_136_582,
   licence: undefined,
 };
 
