@@ -104,3 +104,22 @@ fn a_folder_without_a_page_is_refused_with_what_makes_one() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("web/build.sh") && said.lines().count() == 1, "{said}");
 }
+
+/// A connection that a browser keeps open takes a thread from those that wait.
+#[test]
+fn every_connection_is_asked_to_close_and_a_handful_at_once_is_answered() {
+    let served = Served::new(&page());
+    let open: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&served.address).unwrap();
+            stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            write!(stream, "GET /theme.js HTTP/1.1\r\nHost: {}\r\n\r\n", served.address).unwrap();
+            stream
+        })
+        .collect();
+    for stream in open {
+        let mut lines = BufReader::new(stream).lines();
+        let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains("200") && head.iter().any(|line| line == "Connection: close"), "{head:?}");
+    }
+}

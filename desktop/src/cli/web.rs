@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +11,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
+use tiny_http::{Method, Request, Server};
 
 use super::ALL_GOOD;
 
@@ -68,9 +69,19 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(ALL_GOOD)
 }
 
+/// An answer on its way.
+struct Answer<'a> {
+    status: &'static str,
+    media_type: &'a str,
+    /// Further lines of the head, each with its end.
+    more: String,
+    body: &'a [u8],
+}
+
 fn answer(request: Request, folder: Option<&Path>) -> std::io::Result<()> {
+    let plain = |status, body| Answer { status, media_type: "text/plain", more: String::new(), body };
     if !matches!(request.method(), Method::Get | Method::Head) {
-        return request.respond(Response::empty(StatusCode(405)));
+        return send(request, &plain("405 Method Not Allowed", b"only GET and HEAD"));
     }
     let path = request.url().split(['?', '#']).next().unwrap_or_default();
     let name = match path.trim_start_matches('/') {
@@ -78,37 +89,49 @@ fn answer(request: Request, folder: Option<&Path>) -> std::io::Result<()> {
         name => name.to_owned(),
     };
     let Some(bytes) = find(&name, folder) else {
-        return request.respond(Response::from_string("not found").with_status_code(404));
+        return send(request, &plain("404 Not Found", b"not found"));
     };
-    let range = request.headers().iter().find(|header| header.field.equiv("Range"));
-    let range = range.map(|header| part(header.value.as_str(), bytes.len()));
-    let response = match range {
-        Some(Some(range)) => {
-            let about = format!("bytes {}-{}/{}", range.start, range.end - 1, bytes.len());
-            Response::from_data(&bytes[range]).with_status_code(206).with_header(header("Content-Range", &about))
-        }
-        Some(None) => Response::from_data(Vec::new()).with_status_code(416),
-        None => Response::from_data(bytes.as_ref()),
-    };
-    let mut response = response
-        .with_header(header("Content-Type", media_type(&name)))
-        .with_header(header("Accept-Ranges", "bytes"))
-        .with_header(header("Cache-Control", "no-cache"))
-        .with_header(header("X-Content-Type-Options", "nosniff"));
+    let mut more = "Accept-Ranges: bytes\r\nCache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
     let index = find("index.html", folder).unwrap_or_default();
     if let Some(policy) = policy(&index) {
-        response.add_header(policy);
+        more += &format!("Content-Security-Policy: {policy}\r\n");
     }
-    request.respond(response)
+    let range = request.headers().iter().find(|header| header.field.equiv("Range"));
+    let (status, body) = match range.map(|header| part(header.value.as_str(), bytes.len())) {
+        Some(Some(range)) => {
+            more += &format!("Content-Range: bytes {}-{}/{}\r\n", range.start, range.end - 1, bytes.len());
+            ("206 Partial Content", &bytes[range])
+        }
+        Some(None) => ("416 Range Not Satisfiable", &[][..]),
+        None => ("200 OK", bytes.as_ref()),
+    };
+    send(request, &Answer { status, media_type: media_type(&name), more, body })
+}
+
+/// Sends an answer, and has the browser close the connection: the library gives each connection a
+/// thread, and one that a browser keeps open may leave another waiting for its thread for good.
+fn send(request: Request, answer: &Answer<'_>) -> std::io::Result<()> {
+    let Answer { status, media_type, more, body } = answer;
+    let is_head = *request.method() == Method::Head;
+    let mut writer = request.into_writer();
+    write!(
+        writer,
+        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n{more}Connection: close\r\n\r\n",
+        body.len()
+    )?;
+    if !is_head {
+        writer.write_all(body)?;
+    }
+    writer.flush()
 }
 
 /// The policy that the page's text states, as the header that its workers obey too.
-fn policy(index: &[u8]) -> Option<Header> {
+fn policy(index: &[u8]) -> Option<&str> {
     const FIELD: &str = "Content-Security-Policy";
     let index = std::str::from_utf8(index).ok()?;
     let (_, stated) = index.split_once(&format!(r#"http-equiv="{FIELD}" content=""#))?;
     let (policy, _) = stated.split_once('"')?;
-    Header::from_bytes(FIELD, policy).ok()
+    (!policy.contains(['\r', '\n'])).then_some(policy)
 }
 
 /// A file of the page, or of the folder that stands for it.
@@ -147,8 +170,4 @@ fn media_type(name: &str) -> &'static str {
         Some("ts" | "txt" | "md") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
-}
-
-fn header(field: &str, value: &str) -> Header {
-    Header::from_bytes(field, value).expect("names and values here are plain text")
 }
