@@ -1,12 +1,10 @@
-//! `medley`: captions, answers, matches and trains, as commands.
+//! `medley`: captions, answers, matches, searches and trains, as commands.
 
 mod allocator;
-mod builtin;
-mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     allocator::keep_between_steps();
-    cli::run()
+    medley_desktop::cli::run()
 }

@@ -1,0 +1,66 @@
+-- The first catalogue. A later change is a file of its own, 0002.sql and so on; this one stays as it is.
+
+-- Folders that were given to the library.
+create table root (
+    id integer primary key,
+    path blob not null unique,          -- as the system spells it; may not be UTF-8
+    scanned_ms integer                  -- when its last whole scan ended; null for never
+) strict;
+
+-- What files show. Files with the same bytes share a row, and with it vector, thumbnail and captions.
+create table content (
+    id integer primary key,
+    hash blob not null unique,          -- SHA-256 of the bytes
+    width integer not null default 0,   -- upright, in pixels
+    height integer not null default 0,
+    perceptual integer,                 -- 64 bits that near-duplicates nearly share; null for what was not decoded
+    problem text                        -- why it can be neither shown nor searched
+) strict;
+
+create table photo (
+    id integer primary key,
+    root integer not null references root(id) on delete cascade,
+    path blob not null unique,          -- as the system spells it
+    folder text not null,               -- as it is shown
+    name text not null,
+    kind text not null check (kind in ('photo', 'video')),
+    size_bytes integer not null,
+    modified_ns integer not null,       -- since 1970; with the size, what tells that a file has changed
+    content integer references content(id),  -- null until the file was read
+    taken text not null,                -- 2024-06-30T17:05:09 in the camera's time; else when the file was written
+    camera text,
+    lens text,
+    latitude real,
+    longitude real,
+    rating integer,
+    missing_ms integer,                 -- since when the file is gone; null for files that are there
+    problem text                        -- why the file could not be read
+) strict;
+create index photo_content on photo(content);
+create index photo_taken on photo(taken);
+create index photo_root on photo(root);
+
+-- Every caption that was ever set; the last one counts, an empty one takes it away.
+create table caption (
+    id integer primary key,
+    content integer not null references content(id) on delete cascade,
+    text text not null,
+    source text not null check (source in ('person', 'model')),
+    written_ms integer not null
+) strict;
+create index caption_content on caption(content, id);
+
+-- Names and captions as words; rowid is photo.id.
+create virtual table words using fts5(name, caption, tokenize = 'unicode61 remove_diacritics 2');
+
+-- Saved searches.
+create table album (
+    id integer primary key,
+    name text not null unique,
+    query text not null
+) strict;
+
+create table setting (
+    name text primary key,
+    value text not null
+) strict;
