@@ -5,3 +5,4 @@
 
 pub mod photo;
 pub mod store;
+pub mod vectors;
