@@ -3,6 +3,8 @@
 //! `MEDLEY_QDRANT=localhost:6333 cargo test --features medley-desktop/qdrant --test qdrant -- --ignored`; where no
 //! server can be started, `reference/qdrant_edge_server.py` answers with Qdrant's embedded engine.
 
+#![allow(clippy::unwrap_used)]
+
 use medley_desktop::library::photo::ContentId;
 use medley_desktop::library::qdrant::QdrantStore;
 use medley_desktop::library::store::{self, Among, Place, Scored, VectorStore};

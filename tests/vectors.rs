@@ -1,5 +1,7 @@
 //! The file of vectors: what was kept is there whatever happens, and a search finds what 64 bits would find.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "vectors/damage.rs"]
 mod damage;
 #[path = "vectors/kills.rs"]

@@ -156,7 +156,7 @@ impl FlatStore {
             let rows = self.rows();
             (rows.generation, rows.end)
         };
-        compact::clean(&*self.disk, &self.folder, generation)?;
+        compact::clean(&*self.disk, &self.folder, generation);
         let path = journal_path(&self.folder);
         let file = File::options()
             .write(true)
