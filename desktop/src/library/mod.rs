@@ -4,4 +4,7 @@
 //! `thumbnails/` what the window shows. The photographs stay where they are and are never written to.
 
 pub mod photo;
+#[cfg(feature = "qdrant")]
+pub mod qdrant;
 pub mod store;
+pub mod vectors;

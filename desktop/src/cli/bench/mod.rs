@@ -1,5 +1,6 @@
 //! `medley bench`.
 
+mod search;
 mod train;
 
 use std::slice;
@@ -39,6 +40,12 @@ pub struct Arguments {
     /// With --train: run the blocks of both towers again in the backward pass
     #[arg(long, requires = "train")]
     recompute: bool,
+    /// Measure the search of a library by features alone instead, with so many vectors
+    #[arg(long, value_name = "VECTORS", num_args = 0..=1, value_delimiter = ',', default_missing_value = "7000,100000,1000000", conflicts_with_all = ["train", "base"])]
+    search: Option<Vec<usize>>,
+    /// With --search: keep the vectors in this folder, or search those that it keeps
+    #[arg(long, requires = "search", value_name = "DIR")]
+    keep: Option<std::path::PathBuf>,
     /// Runs of each; the least and the median time are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -55,6 +62,9 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
     if let Some(work) = arguments.train {
         return train::run(&arguments, work).await;
+    }
+    if let Some(counts) = &arguments.search {
+        return search::run(&arguments, counts);
     }
     for choice in &arguments.device {
         let device = medley::device::open(*choice).await?;
