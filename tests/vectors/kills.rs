@@ -169,6 +169,24 @@ fn what_the_disk_may_not_have_is_taken_back() {
     }
 }
 
+#[test]
+fn what_another_program_left_unfinished_is_cut_off_by_the_next_writer() {
+    let many: Vec<_> = (0..10).map(|content| (content, vec![1.0; 4])).collect();
+    // A head of 32 bytes, then a record of 28 and 12 for each.
+    for length in 33..32 + 28 + 12 * 10 {
+        let folder = TempDir::new().unwrap();
+        let store = FlatStore::open(folder.path(), 4).unwrap();
+        let onlooker = FlatStore::open(folder.path(), 4).unwrap();
+        store.upsert(&many).unwrap();
+        File::options().write(true).open(folder.path().join("journal")).unwrap().set_len(length).unwrap();
+        assert!(plain(&onlooker).is_empty());
+        onlooker.upsert(&many[..1]).unwrap();
+        assert_eq!(plain(&onlooker).len(), 1);
+        let again = FlatStore::open(folder.path(), 4).unwrap();
+        assert_eq!((plain(&again).len(), again.repaired()), (1, None), "at {length}");
+    }
+}
+
 /// Notes what is asked of the disk.
 #[derive(Clone, Debug, Default)]
 struct Noting(Arc<Mutex<Vec<&'static str>>>);
