@@ -103,6 +103,8 @@ fn a_kill_between_any_two_bytes_loses_nothing_and_invents_nothing() {
         let state = plain(&store);
         assert!(states.contains(&state), "after {left} steps: {state:?} is neither of {states:?}");
         assert_eq!(store.repaired(), None, "after {left} steps");
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 3, "after {left} steps there is more than a lock, a journal and its vectors");
         // And life goes on.
         let late = Operation::Upsert(vec![(11, vec![1.0; 4])]);
         late.on_store(&store).unwrap();
