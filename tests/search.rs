@@ -70,7 +70,7 @@ fn names(hits: &[Hit]) -> Vec<String> {
 #[test]
 fn words_find_what_is_shown() {
     assert_eq!(names(&found("a cat", &loose()))[0], "chelsea.jpg");
-    assert_eq!(names(&found("a cup of coffee on a table", &loose()))[0], "coffee.jpg");
+    assert_eq!(names(&found("food on a table", &loose()))[0], "coffee.jpg");
     assert_eq!(names(&found("a woman in an orange suit", &loose()))[0], "astronaut.jpg");
 }
 
@@ -93,11 +93,11 @@ fn filters_are_asked_first() {
 #[test]
 fn terms_count_against_and_alternatives_count_the_better() {
     assert_ne!(names(&found("-cat", &loose()))[0], "chelsea.jpg");
-    let either = names(&found("a cat OR a cup of coffee", &loose()));
-    assert_eq!(either[2], "astronaut.jpg", "{either:?}");
+    let either = names(&found("a cat OR a person", &loose()));
+    assert_eq!(either[2], "coffee.jpg", "{either:?}");
     let options = SearchOptions { rerank: 0, ..loose() };
-    let (one, other) = (found("a cat", &options), found("a cup of coffee", &options));
-    let either = found("a cat OR a cup of coffee", &options);
+    let (one, other) = (found("a cat", &options), found("a person", &options));
+    let either = found("a cat OR a person", &options);
     for hit in &either {
         let similarity = |hits: &[Hit]| hits.iter().find(|found| found.content == hit.content).unwrap().similarity.unwrap();
         let better = similarity(&one).max(similarity(&other));
@@ -221,5 +221,7 @@ fn the_command_says_what_is_wrong() {
     assert!(missing.contains("medley index FOLDER --library"), "{missing}");
     assert!(!nowhere.exists(), "a search makes no library");
     let nothing = medley(&["name:nothing"]);
-    assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found; a filter may hold too much back"));
+    assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found"));
+    let hidden = err(&medley(&["a cat", "--strict", "1"]), 0);
+    assert!(hidden.contains("--strict 0"), "{hidden}");
 }
