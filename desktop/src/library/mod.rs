@@ -4,4 +4,5 @@
 //! `thumbnails/` what the window shows. The photographs stay where they are and are never written to.
 
 pub mod photo;
+pub mod query;
 pub mod store;
