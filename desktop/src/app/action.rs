@@ -7,7 +7,7 @@ use eframe::egui::ThemePreference;
 use super::bulk::Plan;
 use super::source::Source;
 use super::tasks::{Control, TaskId};
-use crate::library::photo::{ContentId, PhotoId};
+use crate::library::photo::ContentId;
 
 /// Something that a view wants done.
 #[derive(Clone, Debug)]
@@ -84,6 +84,3 @@ pub enum Action {
     /// Dark, light, or as the system is.
     Theme(ThemePreference),
 }
-
-/// The photographs an action is about, when it is not the one under the cursor.
-pub type Chosen = Vec<PhotoId>;

@@ -3,12 +3,12 @@
 use eframe::egui::{Button, RichText, Ui};
 
 use crate::app::words::say_with;
-use crate::library::query::{Filter, Query, What};
+use crate::library::query::{Query, What};
 
 /// A part of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chip {
-    /// As it stands in the query.
+    /// As it is shown.
     pub words: String,
     /// The query without it.
     pub without: String,
@@ -26,23 +26,8 @@ pub fn of(text: &str) -> Vec<Chip> {
             chips.push(Chip { words: say_with("chip-picture", &[("name", name.into())]), without: rest.to_string() });
         }
     }
-    let filters: &[Filter] = match &query.filter {
-        Filter::All => &[],
-        Filter::And(filters) => filters,
-        single => std::slice::from_ref(single),
-    };
-    for (place, filter) in filters.iter().enumerate() {
-        let mut rest: Vec<Filter> = filters.to_vec();
-        rest.remove(place);
-        let filter_of_rest = match rest.len() {
-            0 => Filter::All,
-            1 => rest.remove(0),
-            _ => Filter::And(rest),
-        };
-        let rest = Query { terms: query.terms.clone(), filter: filter_of_rest };
-        let alone = Query { terms: Vec::new(), filter: filter.clone() };
-        chips.push(Chip { words: alone.to_string(), without: rest.to_string() });
-    }
+    let parts = query.chips().into_iter();
+    chips.extend(parts.map(|chip| Chip { words: chip.text, without: chip.without.to_string() }));
     chips
 }
 
@@ -58,4 +43,19 @@ pub fn ui(ui: &mut Ui, chips: &[Chip]) -> Option<String> {
         }
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chip_takes_its_part_away_and_nothing_else() {
+        let chips = of("dog date:2024 rating:>=3");
+        assert_eq!(chips.len(), 2);
+        assert_eq!(chips[0].words, "date:2024");
+        assert_eq!(of(&chips[0].without).len(), 1);
+        assert!(chips[0].without.contains("dog"));
+        assert!(of("date:nonsense").is_empty());
+    }
 }

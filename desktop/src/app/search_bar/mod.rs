@@ -15,7 +15,7 @@ use super::grid;
 use super::source::Sort;
 use super::theme::palette;
 use super::words::{say, say_with};
-use crate::library::query::{Query, Term, What};
+use crate::library::query::{Completion, Query, Term, What};
 
 /// Seconds without a key before a search begins.
 const PAUSE: f64 = 0.08;
@@ -70,7 +70,7 @@ impl SearchBar {
 
     /// Adds a picture to what is asked for.
     pub fn add_picture(&mut self, path: PathBuf) {
-        let mut query = self.text.parse::<Query>().unwrap_or_default();
+        let mut query = self.text.parse::<Query>().unwrap_or(Query::ALL);
         query.terms.push(Term { what: What::Image(path), weight: 1.0 });
         self.text = query.to_string();
     }
@@ -117,7 +117,7 @@ impl SearchBar {
         let offers = if has_focus { completion::offers(&self.text) } else { Vec::new() };
         if let Some(first) = offers.first() {
             if ui.input_mut(|input| input.consume_key(eframe::egui::Modifiers::NONE, Key::Tab)) {
-                self.accept(ui, &first.text);
+                self.accept(ui, first);
             }
         }
         let field = TextEdit::singleline(&mut self.text)
@@ -157,7 +157,7 @@ impl SearchBar {
     }
 
     /// Takes what was offered in place of the last word.
-    fn accept(&mut self, ui: &Ui, offer: &str) {
+    fn accept(&mut self, ui: &Ui, offer: &Completion) {
         self.text = completion::completed(&self.text, offer);
         self.typed = Some(ui.input(|input| input.time));
         let mut state = TextEditState::load(ui.ctx(), Self::id()).unwrap_or_default();

@@ -1,7 +1,6 @@
 //! How threads speak to the window: by messages that it reads before it draws.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use eframe::egui::{ColorImage, Context};
@@ -15,6 +14,7 @@ use crate::app::sources::Contents;
 use crate::app::tasks::{News, TaskId};
 use crate::engine::{Engine, Pending};
 use crate::library::Library;
+use crate::library::watch::Watch;
 use crate::library::photo::{ContentId, PhotoId};
 
 /// What a thread tells the window.
@@ -45,12 +45,24 @@ pub enum Message {
     Checked(Plan, Result<usize, String>),
     /// A folder was chosen for the files of a plan.
     Mirror(PathBuf),
+    /// A folder was chosen for copies of these photographs.
+    Copies(PathBuf, Vec<PhotoId>),
     /// A folder was chosen for the library.
     Folder(PathBuf),
     /// Something a person should know.
     Notice(Notice),
     /// The catalogue has changed: what is shown is old.
     Changed,
+    /// A run through the folders has ended.
+    Indexed,
+    /// Someone said that what seems gone is gone.
+    Forget,
+    /// Folders should be read again.
+    Rescan,
+    /// Something changed in these folders.
+    FoldersChanged(Vec<PathBuf>),
+    /// Folders are watched as long as this lives.
+    Watching(Watch),
 }
 
 /// What the model was asked about a photograph.
@@ -98,6 +110,3 @@ impl Post {
 pub fn shared(error: &anyhow::Error) -> String {
     crate::app::words::reason(error)
 }
-
-/// What many views hold at once.
-pub type Shared<T> = Arc<T>;
