@@ -7,3 +7,4 @@ pub mod export;
 pub mod photo;
 pub mod query;
 pub mod store;
+pub mod vectors;
