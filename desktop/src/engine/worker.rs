@@ -140,8 +140,8 @@ impl Worker {
             }
             Request::Answer { picture, question, options } => {
                 let seen = self.see(picture);
-                let answers = self.pipeline.answer(&seen, question, options, &mut |progress| tell(job, progress));
-                Reply::Answers(answers.await?)
+                let mut report = |progress| tell(job, progress);
+                Reply::Answers(self.pipeline.answer(&seen, question, options, &mut report).await?)
             }
             Request::Look { picture, text } => {
                 let seen = self.see(picture);
