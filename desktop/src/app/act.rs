@@ -18,6 +18,7 @@ use super::work::post::{Message, Post, shared};
 use super::work::search::Ask;
 use super::work::thumbnails::texels;
 use super::work::{captioning, copying, folders, opening, trash};
+use crate::engine::Cancel;
 use crate::library::photo::{CaptionSource, ContentId, PhotoId};
 use crate::library::{Library, decode};
 
@@ -101,7 +102,7 @@ impl App {
 
     /// Asks what is asked for, of a library that may have changed since.
     pub(super) fn search(&mut self, is_again: bool) {
-        let Some(searcher) = &self.searcher else { return };
+        let Some(searcher) = &mut self.searcher else { return };
         self.question += 1;
         searcher.ask(Ask {
             number: self.question,
@@ -110,6 +111,7 @@ impl App {
             sort: self.bar.sort,
             strictness: self.bar.strictness,
             is_again,
+            cancel: Cancel::default(),
         });
     }
 

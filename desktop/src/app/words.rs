@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use unic_langid::langid;
+use unic_langid::LanguageIdentifier;
 
 /// English, which every other language falls back to.
 const ENGLISH: &str = include_str!("locale/en.ftl");
 
 static BUNDLE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| {
-    let mut bundle = FluentBundle::new_concurrent(vec![langid!("en")]);
+    let mut bundle = FluentBundle::new_concurrent(vec!["en".parse::<LanguageIdentifier>().unwrap_or_default()]);
     // Marks around what is filled in are invisible in a browser; here they would need a glyph.
     bundle.set_use_isolating(false);
     bundle.set_formatter(Some(|value, _| match value {

@@ -15,7 +15,7 @@ use super::post::{Message, Post, shared};
 use crate::app::grid::{Dividers, Item};
 use crate::app::source::{Sort, Source};
 use crate::app::words::say;
-use crate::engine::Engine;
+use crate::engine::{Cancel, Engine};
 use crate::library::Library;
 use crate::library::catalog::{Order, Row};
 use crate::library::photo::PhotoId;
@@ -24,6 +24,9 @@ use crate::library::search::{Hit, SearchEvent, SearchOptions, SearchOrder, searc
 
 /// Photographs that a search by likeness shows at most.
 const MOST: usize = 5_000;
+
+/// Photographs that are shown of those like another.
+const MOST_SIMILAR: usize = 200;
 
 /// Photographs that are read together with the text.
 const READ_AGAIN: usize = 48;
@@ -46,6 +49,8 @@ pub struct Ask {
     pub strictness: f32,
     /// Whether it is the same question as before, of a library that has changed.
     pub is_again: bool,
+    /// Gives it up.
+    pub cancel: Cancel,
 }
 
 /// What was found.
@@ -74,6 +79,7 @@ pub enum Answer {
 pub struct Searcher {
     asks: Sender<Ask>,
     latest: Arc<AtomicU64>,
+    cancel: Cancel,
 }
 
 impl Searcher {
@@ -90,11 +96,13 @@ impl Searcher {
                 }
             }
         });
-        Self { asks, latest }
+        Self { asks, latest, cancel: Cancel::default() }
     }
 
     /// Asks; whatever was asked before is given up.
-    pub fn ask(&self, ask: Ask) {
+    pub fn ask(&mut self, ask: Ask) {
+        self.cancel.cancel();
+        self.cancel = ask.cancel.clone();
         self.latest.store(ask.number, Ordering::Relaxed);
         // Without the thread the window is closing.
         let _ = self.asks.send(ask);
@@ -134,7 +142,7 @@ impl Search<'_> {
             Source::Duplicates if query.is_all() => return self.groups(&catalog.duplicates()?),
             Source::NearDuplicates if query.is_all() => return self.groups(&catalog.near_duplicates(NEAR_BITS)?),
             Source::Similar { content, .. } if query.is_all() => {
-                let hits = similar(self.library, self.engine()?, *content, MOST)?;
+                let hits = similar(self.library, self.engine()?, *content, MOST_SIMILAR)?;
                 return Ok(Answer::Photos(hits.iter().map(item).collect(), Dividers::None));
             }
             _ => {}
@@ -147,8 +155,9 @@ impl Search<'_> {
             top: MOST,
             rerank: READ_AGAIN,
             order: SearchOrder::Match,
-            strictness: self.ask.strictness,
-            ..SearchOptions::default()
+            // Even steps for the hand: the tail that one wants cut begins near zero.
+            strictness: self.ask.strictness.powi(3),
+            cancel: self.ask.cancel.clone(),
         };
         // Files in the order that was asked for, where that is not how well they match.
         let rows = match self.ask.sort {
