@@ -158,7 +158,7 @@ pub fn path_text(path: &Path) -> String {
 }
 
 /// A path that is one field of one line: tabs, line breaks and other controls are written as escapes.
-fn on_a_line(path: &Path) -> String {
+pub fn on_a_line(path: &Path) -> String {
     let mut line = String::new();
     for letter in path_text(path).chars() {
         match letter.is_control() {

@@ -10,9 +10,11 @@ mod dataset;
 mod eval;
 mod file_name;
 mod generate;
+mod index;
 mod inputs;
 mod inspect;
 mod interrupt;
+mod library;
 mod matching;
 mod memory;
 mod model;
@@ -70,6 +72,12 @@ enum Command {
     /// Turn a checkpoint of any layout into one file
     #[command(after_long_help = convert::EXAMPLES)]
     Convert(convert::Arguments),
+    /// Put folders of photographs into the library, so that they can be searched by words
+    #[command(after_long_help = index::EXAMPLES)]
+    Index(Box<index::Arguments>),
+    /// Show what the library holds, what could not be read, and what lies there twice
+    #[command(after_long_help = library::EXAMPLES)]
+    Library(library::Arguments),
     /// Serve the page that captions and answers in a browser, to this machine only
     #[command(after_long_help = web::EXAMPLES)]
     Web(web::Arguments),
@@ -101,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::Eval(arguments) => pollster::block_on(eval::run(arguments)),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => pollster::block_on(convert::run(arguments)),
+        Command::Index(arguments) => index::run(&arguments),
+        Command::Library(arguments) => library::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
         Command::Bench(arguments) => pollster::block_on(bench::run(arguments)),
     };

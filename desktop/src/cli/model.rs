@@ -10,6 +10,7 @@ use super::number::count;
 use super::picture;
 use super::progress::Bar;
 use crate::builtin;
+use crate::engine::{Engine, ModelChoice};
 
 /// The device option.
 #[derive(Args, Clone)]
@@ -80,6 +81,22 @@ impl ModelArguments {
             config: self.config.clone(),
             tokenizer: self.tokenizer.clone(),
         }
+    }
+
+    /// Starts the engine's thread with the model, showing progress.
+    pub fn open_engine(&self, device: &DeviceArguments) -> Result<Engine> {
+        let mut bar = Bar::new();
+        let choice = ModelChoice { path: self.model.clone(), options: self.options() };
+        // Loading cannot be stopped half-way; the next safe point is the task's first.
+        let opened = Engine::open(choice, device.device, &mut |progress| {
+            let _ = bar.report(progress);
+        });
+        bar.clear();
+        let name = self.model.as_ref().map_or_else(|| builtin::NAME.to_owned(), |path| path.display().to_string());
+        opened.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => not_loaded(&name, error),
+            Err(error) => error,
+        })
     }
 
     /// Loads the model, showing progress.

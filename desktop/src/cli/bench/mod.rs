@@ -1,7 +1,9 @@
 //! `medley bench`.
 
+mod index;
 mod train;
 
+use std::path::PathBuf;
 use std::slice;
 use std::time::Instant;
 
@@ -39,6 +41,9 @@ pub struct Arguments {
     /// With --train: run the blocks of both towers again in the backward pass
     #[arg(long, requires = "train")]
     recompute: bool,
+    /// Measure indexing the photographs of a folder instead: reading them, encoding them, both, and decoding at a scale
+    #[arg(long, value_name = "FOLDER", conflicts_with = "train")]
+    index: Option<PathBuf>,
     /// Runs of each; the least and the median time are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -55,6 +60,10 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     interrupt::listen();
     if let Some(work) = arguments.train {
         return train::run(&arguments, work).await;
+    }
+    if let Some(folder) = &arguments.index {
+        arguments.device.iter().try_for_each(|device| index::run(folder, *device, arguments.json))?;
+        return Ok(ALL_GOOD);
     }
     for choice in &arguments.device {
         let device = medley::device::open(*choice).await?;
