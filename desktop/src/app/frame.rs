@@ -98,12 +98,12 @@ impl App {
         let window = ui.ctx().content_rect();
         let right = self.right;
         if self.tasks.is_shown(ui) {
-            let area = Area::new(Id::new("tasks")).order(Order::Foreground);
+            let area = Area::new(Id::unique("tasks")).order(Order::Foreground);
             let area = area.anchor(Align2::RIGHT_BOTTOM, vec2(-right - 24.0, -16.0));
             actions.extend(area.show(ui.ctx(), |ui| self.tasks.ui(ui)).inner);
         }
         if self.notices.is_shown() {
-            let area = Area::new(Id::new("notices")).order(Order::Foreground);
+            let area = Area::new(Id::unique("notices")).order(Order::Foreground);
             let area = area.anchor(Align2::CENTER_BOTTOM, vec2(0.0, -20.0));
             actions.extend(area.show(ui.ctx(), |ui| self.notices.ui(ui)).inner);
         }
@@ -111,7 +111,7 @@ impl App {
             actions.extend(bulk.ui(ui, &mut self.textures));
         }
         if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-            let painter = ui.ctx().layer_painter(eframe::egui::LayerId::new(Order::Tooltip, Id::new("drop")));
+            let painter = ui.ctx().layer_painter(eframe::egui::LayerId::new(Order::Tooltip, Id::unique("drop")));
             let colors = palette(ui);
             painter.rect_filled(window, 0.0, colors.ground.gamma_multiply(0.8));
             let font = eframe::egui::FontId::proportional(22.0);

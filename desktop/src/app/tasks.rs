@@ -250,7 +250,7 @@ impl Task {
             let count = self.problems.len() + self.more_problems;
             let title = say_with("task-problems", &[("count", count.into())]);
             let header = eframe::egui::CollapsingHeader::new(RichText::new(title).color(colors.error).size(12.5));
-            header.id_salt(Id::new("problems").with(self.id)).show(ui, |ui| {
+            header.id_salt(Id::unique("problems").with(self.id)).show(ui, |ui| {
                 ScrollArea::vertical().max_height(140.0).show(ui, |ui| {
                     for problem in &self.problems {
                         ui.label(RichText::new(problem).size(12.0));

@@ -51,11 +51,6 @@ impl Viewer {
         }
     }
 
-    /// Which photograph it is.
-    pub fn photo(&self) -> Option<PhotoId> {
-        self.photo
-    }
-
     /// Draws it.
     pub fn ui(
         &mut self,
@@ -68,7 +63,7 @@ impl Viewer {
         let area = ui.available_rect_before_wrap();
         let colors = palette(ui);
         ui.painter().rect_filled(area, 0.0, colors.ground);
-        let response = ui.interact(area, ui.id().with("viewer"), Sense::click_and_drag());
+        let response = ui.interact(area, ui.scope_id().with("viewer"), Sense::click_and_drag());
         let about = textures.about(photo);
         let name = about.as_ref().map(|about| about.name()).unwrap_or_default();
         response.widget_info(|| {

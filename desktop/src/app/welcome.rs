@@ -23,7 +23,7 @@ impl Welcome {
         let colors = palette(ui);
         let space = ui.available_rect_before_wrap();
         ui.painter().rect_filled(space, 0.0, colors.ground);
-        let area = Area::new(Id::new("welcome")).anchor(Align2::CENTER_CENTER, vec2(0.0, -30.0));
+        let area = Area::new(Id::unique("welcome")).anchor(Align2::CENTER_CENTER, vec2(0.0, -30.0));
         area.order(eframe::egui::Order::Middle).show(ui.ctx(), |ui| {
             let frame = Frame::new().fill(colors.panel).stroke((1.0, colors.line)).corner_radius(RADIUS + 8);
             frame.inner_margin(Margin::same(36)).show(ui, |ui| {

@@ -110,7 +110,7 @@ impl Bulk {
         let colors = palette(ui);
         let frame = Frame::new().fill(colors.panel).corner_radius(RADIUS + 6).inner_margin(Margin::same(24));
         let frame = frame.stroke((1.0, colors.line)).shadow(ui.visuals().window_shadow);
-        let modal = Modal::new(Id::new("bulk")).frame(frame).show(ui.ctx(), |ui| {
+        let modal = Modal::new(Id::unique("bulk")).frame(frame).show(ui.ctx(), |ui| {
             ui.set_width(640.0);
             ui.label(RichText::new(say_with("bulk-title", &[("count", self.plan.photos.len().into())])).size(20.0));
             ui.label(RichText::new(say("bulk-promise")).color(colors.weak));

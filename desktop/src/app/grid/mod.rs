@@ -18,7 +18,7 @@ pub use selection::Selection;
 use super::action::Action;
 use super::textures::Textures;
 use super::theme::{self, palette};
-use super::words::{self, say, say_with};
+use super::words::{self, say_with};
 
 /// Sides that a photograph may have in the grid.
 pub const SIDES: std::ops::RangeInclusive<f32> = 72.0..=420.0;
@@ -125,7 +125,7 @@ impl Grid {
 
     /// The name that the grid's keyboard focus has.
     pub fn id() -> Id {
-        Id::new("photographs")
+        Id::unique("photographs")
     }
 
     /// Draws it in the space that is left.

@@ -169,7 +169,6 @@ trash-done = { $count ->
    *[other] { $count } photographs moved to the trash.
 }
 trash-undone = Taken back from the trash.
-trash-failed = Could not move { $path } to the trash: { $reason }
 copy-done = { $count ->
     [one] One photograph copied to { $folder }
    *[other] { $count } photographs copied to { $folder }

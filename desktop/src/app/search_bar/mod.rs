@@ -65,7 +65,7 @@ impl SearchBar {
 
     /// The field's name among widgets.
     pub fn id() -> Id {
-        Id::new("search field")
+        Id::unique("search field")
     }
 
     /// Adds a picture to what is asked for.

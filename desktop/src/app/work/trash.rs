@@ -9,30 +9,17 @@ use crate::app::notices::Notice;
 use crate::app::words::{say, say_with};
 use crate::library::Library;
 use crate::library::photo::PhotoId;
+use crate::library::trash::to_trash;
 
-/// Moves photographs to the trash and forgets them.
+/// Moves photographs to the trash; they are marked as missing, and known again when they come back.
 pub fn run(library: &Library, photos: &[PhotoId], post: &Post) {
-    let paths: Vec<PathBuf> = match library.catalog().photos(photos) {
-        Ok(photos) => photos.into_iter().map(|photo| photo.path).collect(),
-        Err(error) => {
-            post.send(Message::Notice(Notice::failed(shared(&error))));
-            return;
-        }
-    };
-    let (mut gone, mut failed) = (Vec::new(), None);
-    for path in paths {
-        match trash::delete(&path) {
-            Ok(()) => gone.push(path),
-            Err(error) => {
-                failed.get_or_insert_with(|| say_with("trash-failed", &[
-                    ("path", path.display().to_string().into()),
-                    ("reason", error.to_string().into()),
-                ]));
-            }
-        }
-    }
-    for path in &gone {
-        if let Err(error) = library.forget(path) {
+    let (mut gone, mut failed): (Vec<PathBuf>, _) = (Vec::new(), None);
+    for photo in photos {
+        let moved = library.catalog().photo(*photo).and_then(|about| match about {
+            Some(about) => to_trash(library, &[*photo]).map(|_| gone.push(about.path)),
+            None => Ok(()),
+        });
+        if let Err(error) = moved {
             failed.get_or_insert_with(|| shared(&error));
         }
     }
