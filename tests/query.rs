@@ -99,7 +99,7 @@ fn terms() -> impl Strategy<Value = Vec<Term>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_printed_query_is_read_as_what_it_was(terms in terms(), filter in prop_oneof![Just(Filter::All), filter()]) {

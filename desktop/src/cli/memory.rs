@@ -18,6 +18,20 @@ pub fn available() -> Option<u64> {
     kilobytes("/proc/meminfo", "MemAvailable:")
 }
 
+/// Memory that a process has at the moment.
+pub struct Resident {
+    /// Bytes that nobody else has.
+    pub own: u64,
+    /// Bytes of files that are mapped: the system takes them back when it needs them.
+    pub mapped: u64,
+}
+
+/// What this process has, where the system is Linux.
+pub fn resident() -> Option<Resident> {
+    let bytes = |name| kilobytes("/proc/self/status", name);
+    Some(Resident { own: bytes("RssAnon:")?, mapped: bytes("RssFile:")? })
+}
+
 fn kilobytes(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -25,6 +25,7 @@ mod picture;
 mod progress;
 mod reason;
 mod scores;
+mod search;
 mod sidecar;
 mod train;
 mod web;
@@ -78,6 +79,9 @@ enum Command {
     /// Show what the library holds, what could not be read, and what lies there twice
     #[command(after_long_help = library::EXAMPLES)]
     Library(library::Arguments),
+    /// Find photographs by words, pictures and filters
+    #[command(after_long_help = search::EXAMPLES)]
+    Search(Box<search::Arguments>),
     /// Serve the page that captions and answers in a browser, to this machine only
     #[command(after_long_help = web::EXAMPLES)]
     Web(web::Arguments),
@@ -111,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Convert(arguments) => pollster::block_on(convert::run(arguments)),
         Command::Index(arguments) => index::run(&arguments),
         Command::Library(arguments) => library::run(&arguments),
+        Command::Search(arguments) => search::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
         Command::Bench(arguments) => pollster::block_on(bench::run(arguments)),
     };
@@ -126,7 +131,8 @@ pub fn end(result: anyhow::Result<()>) -> ExitCode {
 fn with_negative_numbers(command: Clap) -> Clap {
     command
         .mut_args(|argument| {
-            let takes_values = argument.get_action().takes_values();
+            // Where words may stand, `-0` is the option of that name.
+            let takes_values = argument.get_action().takes_values() && !argument.is_positional();
             argument.allow_negative_numbers(takes_values)
         })
         .mut_subcommands(with_negative_numbers)
@@ -151,9 +157,14 @@ fn wrong(option: &'static str, reason: String) -> anyhow::Error {
     medley::Error::Option { option, reason }.into()
 }
 
-/// Prints a line; ends the process where that is not possible, quietly when nobody reads any more, as `| head` does.
+/// Prints a line.
 fn print(line: &dyn Display) {
-    let Err(error) = writeln!(std::io::stdout().lock(), "{line}") else { return };
+    written(writeln!(std::io::stdout().lock(), "{line}"));
+}
+
+/// Ends the process where standard output cannot be written, quietly when nobody reads any more, as `| head` does.
+fn written(result: std::io::Result<()>) {
+    let Err(error) = result else { return };
     if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(ALL_GOOD.into());
     }

@@ -3,6 +3,7 @@
 //! A library is a folder: `catalog.sqlite` knows the files, `vectors/` holds one column of features for each model,
 //! `thumbnails/` what the window shows. The photographs stay where they are and are never written to.
 
+pub mod calibration;
 pub mod catalog;
 pub mod content;
 pub mod decode;
@@ -13,6 +14,7 @@ pub mod photo;
 pub mod query;
 mod raw;
 pub mod scan;
+pub mod search;
 mod spelling;
 pub mod store;
 pub mod thumbnail;

@@ -1,6 +1,7 @@
 //! `medley bench`.
 
 mod index;
+mod search;
 mod train;
 
 use std::path::PathBuf;
@@ -44,6 +45,12 @@ pub struct Arguments {
     /// Measure indexing the photographs of a folder instead: reading them, encoding them, both, and decoding at a scale
     #[arg(long, value_name = "FOLDER", conflicts_with = "train")]
     index: Option<PathBuf>,
+    /// Measure the search of a library by features alone instead, with so many vectors
+    #[arg(long, value_name = "VECTORS", num_args = 0..=1, value_delimiter = ',', default_missing_value = "7000,100000,1000000", conflicts_with_all = ["train", "base"])]
+    search: Option<Vec<usize>>,
+    /// With --search: keep the vectors in this folder, or search those that it keeps
+    #[arg(long, requires = "search", value_name = "DIR")]
+    keep: Option<std::path::PathBuf>,
     /// Runs of each; the least and the median time are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -64,6 +71,9 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     if let Some(folder) = &arguments.index {
         arguments.device.iter().try_for_each(|device| index::run(folder, *device, arguments.json))?;
         return Ok(ALL_GOOD);
+    }
+    if let Some(counts) = &arguments.search {
+        return search::run(&arguments, counts);
     }
     for choice in &arguments.device {
         let device = medley::device::open(*choice).await?;

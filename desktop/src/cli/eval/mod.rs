@@ -6,6 +6,7 @@ mod dialog;
 mod nlvr;
 mod results;
 mod retrieval;
+mod search;
 mod vqa;
 
 use anyhow::Result;
@@ -31,6 +32,8 @@ enum Task {
     Caption(caption::Arguments),
     /// Finding the texts of pictures (TR) and the pictures of texts (IR) within the set: recall among the first 1, 5, 10
     Retrieval(retrieval::Arguments),
+    /// Finding the pictures of texts as `medley search` does: recall by order, and how true its probabilities are
+    Search(search::Arguments),
     /// Answers to questions against those of people: the official accuracy of VQA
     Vqa(vqa::Arguments),
     /// Statements about two pictures: accuracy and consistency of NLVR2
@@ -49,6 +52,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     match arguments.task {
         Task::Caption(arguments) => caption::run(arguments).await,
         Task::Retrieval(arguments) => retrieval::run(arguments).await,
+        Task::Search(arguments) => search::run(arguments).await,
         Task::Vqa(arguments) => vqa::run(arguments).await,
         Task::Nlvr(arguments) => nlvr::run(arguments).await,
         Task::Dialog(arguments) => dialog::run(arguments).await,

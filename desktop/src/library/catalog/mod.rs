@@ -4,6 +4,7 @@ mod albums;
 mod captions;
 mod counts;
 mod duplicates;
+mod filter;
 mod indexing;
 mod migrate;
 mod photos;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 pub use albums::Album;
 pub use captions::PastCaption;
 pub use counts::Counts;
+pub use filter::{Order, Row};
 pub(super) use indexing::{Known, NewContent, NewFile, Read, Settled};
 
 /// How long a process waits for another one that writes.

@@ -41,7 +41,9 @@ pub(super) fn is_plain(text: &str) -> bool {
     let Ok(node) = parser.all(0) else { return false };
     let Syntax::All(nodes) = node.what else { return false };
     let words: Option<Vec<String>> = nodes.into_iter().map(|node| node.plain()).collect();
-    parser.is_at_end() && words.is_some_and(|words| words.join(" ") == text)
+    // A sign alone is a word only where nothing stands behind it.
+    let has_no_sign = |words: &Vec<String>| !words.iter().any(|word| word.starts_with(['+', '-']));
+    parser.is_at_end() && words.filter(has_no_sign).is_some_and(|words| words.join(" ") == text)
 }
 
 /// A part of a query and where it stands.
@@ -119,12 +121,14 @@ impl<'a> Parser<'a> {
             if self.is_at_end() || self.peek() == Some(')') || self.is_word("OR") {
                 break;
             }
-            if self.is_word("AND") && !nodes.is_empty() {
+            if self.is_word("AND") {
                 let place = self.at..self.at + 3;
                 self.at += 3;
                 self.skip_spaces();
-                if self.is_at_end() || self.peek() == Some(')') || self.is_word("OR") || self.is_word("AND") {
-                    return self.error(place, "AND has nothing after it", "write what else must hold, or take AND away");
+                let is_last = self.is_at_end() || self.peek() == Some(')') || self.is_word("OR") || self.is_word("AND");
+                if is_last || nodes.is_empty() {
+                    let advice = "AND stands between two things, and may be left out: dog rating:5";
+                    return self.error(place, "something is missing beside this AND", advice);
                 }
             }
             nodes.push(self.signed(depth)?);

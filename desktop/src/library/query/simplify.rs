@@ -66,6 +66,8 @@ fn filter(given: Filter) -> Filter {
         }
         Filter::Not(part) => match filter(*part) {
             Filter::Not(twice) => *twice,
+            // What says nothing does not say the contrary either.
+            Filter::All => Filter::All,
             part => Filter::Not(Box::new(part)),
         },
         Filter::Date { from: None, to: None } => Filter::All,

@@ -157,7 +157,8 @@ impl<'a> Query<'a> {
             }
         }
         let rest: f64 = rest.as_chunks::<2>().0.iter().zip(given_rest).map(|(x, y)| wide(*x) * f64::from(*y)).sum();
-        ((totals.iter().sum::<f64>() + rest) / self.norm) as f32
+        // Two zeros of either sign are equally similar.
+        ((totals.iter().sum::<f64>() + rest) / self.norm) as f32 + 0.0
     }
 }
 

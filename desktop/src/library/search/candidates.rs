@@ -1,0 +1,164 @@
+//! What was found, with all that is known of how well it matches.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::blend::{Blend, Blends};
+use super::{Found, Hit, SearchOptions, SearchOrder};
+use crate::library::calibration::{Calibration, Evidence};
+use crate::library::catalog::Row;
+use crate::library::photo::ContentId;
+use crate::library::store::{Among, Scored, VectorStore};
+
+/// Photographs in the order of their similarity.
+pub(super) struct Candidates {
+    calibration: Calibration,
+    blends: Vec<Blend>,
+    num_leaves: usize,
+    found: Vec<Candidate>,
+}
+
+struct Candidate {
+    hit: Hit,
+    row: Row,
+    /// For every leaf; empty where a picture is among them.
+    evidence: Vec<Evidence>,
+    /// The higher, the earlier.
+    order: f64,
+    was_read: bool,
+}
+
+impl Candidates {
+    pub fn new(found: Vec<Found>, blends: &Blends, calibration: Calibration) -> Self {
+        let candidate = |(scored, row, copies): Found| {
+            let hit = Hit { is_settled: false, ..super::hit(scored, row, copies) };
+            Candidate { hit, row, evidence: Vec::new(), order: f64::from(scored.similarity), was_read: false }
+        };
+        Self {
+            calibration,
+            blends: blends.blends.clone(),
+            num_leaves: if blends.texts().is_empty() { 0 } else { blends.leaves.len() },
+            found: found.into_iter().map(candidate).collect(),
+        }
+    }
+
+    /// What each candidate has in common with each text alone.
+    pub fn add_similarities(&mut self, store: &dyn VectorStore, features: &[Arc<Vec<f32>>]) -> Result<()> {
+        let alone = |similarity: f32| Evidence { similarity, logit: None };
+        let is_single = matches!(self.blends.as_slice(), [blend] if matches!(blend.as_slice(), [(_, weight)] if *weight > 0.0));
+        if is_single && self.num_leaves == 1 {
+            for candidate in &mut self.found {
+                candidate.evidence = vec![alone(candidate.hit.similarity.unwrap_or(0.0))];
+            }
+        } else if self.num_leaves > 0 {
+            let mut contents: Vec<ContentId> = self.found.iter().map(|candidate| candidate.hit.content).collect();
+            contents.sort_unstable();
+            for feature in &features[..self.num_leaves] {
+                let scored = store.search(feature, usize::MAX, Among::Only(&contents))?;
+                let similarity: HashMap<ContentId, f32> =
+                    scored.into_iter().map(|Scored { content, similarity }| (content, similarity)).collect();
+                for candidate in &mut self.found {
+                    let similarity = similarity.get(&candidate.hit.content).copied().unwrap_or(0.0);
+                    candidate.evidence.push(alone(similarity));
+                }
+            }
+        }
+        (0..self.found.len()).for_each(|place| self.weigh(place));
+        Ok(())
+    }
+
+    /// The content of a candidate, by its place in the order of similarity.
+    pub fn content(&self, place: usize) -> ContentId {
+        self.found[place].hit.content
+    }
+
+    /// The file a candidate is shown by.
+    pub fn photo(&self, place: usize) -> crate::library::photo::PhotoId {
+        self.found[place].hit.photo
+    }
+
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Says what reading a candidate together with every text gave, in the order of the leaves.
+    pub fn set_logits(&mut self, place: usize, logits: &[f32]) {
+        let candidate = &mut self.found[place];
+        candidate.evidence.iter_mut().zip(logits).for_each(|(evidence, logit)| evidence.logit = Some(*logit));
+        candidate.was_read = true;
+        candidate.hit.is_settled = true;
+        self.weigh(place);
+    }
+
+    /// Says that none of these will be read any more, from this place on.
+    pub fn settle_from(&mut self, place: usize) {
+        self.found.iter_mut().skip(place).for_each(|candidate| candidate.hit.is_settled = true);
+    }
+
+    /// The list as it is now.
+    pub fn hits(&self, options: &SearchOptions) -> Vec<Hit> {
+        let fits = |candidate: &&Candidate| candidate.hit.matched.is_none_or(|matched| matched >= options.strictness);
+        let mut shown: Vec<&Candidate> = self.found.iter().filter(fits).collect();
+        shown.sort_by(|a, b| self.compare(a, b));
+        shown.truncate(options.top);
+        if options.order == SearchOrder::Date {
+            shown.sort_by_key(|candidate| Reverse((candidate.row.day, candidate.row.time)));
+        }
+        shown.into_iter().map(|candidate| candidate.hit).collect()
+    }
+
+    /// The better match first; where what was read and what was not cannot be compared, what was read.
+    fn compare(&self, a: &Candidate, b: &Candidate) -> Ordering {
+        let group = |candidate: &Candidate| !self.calibration.is_fitted() && candidate.was_read;
+        group(b).cmp(&group(a)).then(b.order.total_cmp(&a.order)).then(a.hit.content.cmp(&b.hit.content))
+    }
+
+    /// Reckons probability and order of a candidate from what is known of it.
+    fn weigh(&mut self, place: usize) {
+        let Self { calibration, blends, found, .. } = self;
+        let candidate = &mut found[place];
+        if candidate.evidence.is_empty() {
+            return;
+        }
+        let (mut matched, mut order): (Option<f32>, Option<f64>) = (None, None);
+        for blend in blends.iter() {
+            let (own, own_order) = weigh(calibration, blend, &candidate.evidence);
+            matched = match (matched, own) {
+                (Some(one), Some(other)) => Some(one.max(other)),
+                (one, other) => one.or(other),
+            };
+            order = Some(order.map_or(own_order, |order: f64| order.max(own_order)));
+        }
+        candidate.hit.matched = matched;
+        candidate.order = order.unwrap_or(candidate.order);
+    }
+}
+
+/// Probability and order by one blend.
+fn weigh(calibration: &Calibration, blend: &Blend, evidence: &[Evidence]) -> (Option<f32>, f64) {
+    if let [(leaf, weight)] = blend.as_slice()
+        && *weight > 0.0
+    {
+        return (calibration.probability(evidence[*leaf]), calibration.order(evidence[*leaf]));
+    }
+    let largest = blend.iter().map(|(_, weight)| weight.abs()).fold(f32::MIN_POSITIVE, f32::max);
+    let mut logarithm = Some(0.0);
+    let mut sum = 0.0;
+    for (leaf, weight) in blend {
+        let evidence = evidence[*leaf];
+        sum += f64::from(*weight) * calibration.order(evidence);
+        logarithm = logarithm.zip(calibration.probability(evidence)).map(|(logarithm, probability)| {
+            let of_term = if *weight < 0.0 { 1.0 - probability } else { probability };
+            logarithm + f64::from(weight.abs() / largest) * f64::from(of_term.max(f32::MIN_POSITIVE)).ln()
+        });
+    }
+    (logarithm.map(|logarithm| logarithm.exp() as f32), logarithm.map_or(sum, log_odds))
+}
+
+/// The odds of a probability, both as logarithms: what single terms are ordered by.
+fn log_odds(logarithm: f64) -> f64 {
+    logarithm - (1.0 - logarithm.exp()).max(f64::MIN_POSITIVE).ln()
+}

@@ -1,0 +1,227 @@
+//! Searching a library of real photographs with the built-in model.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use medley::DeviceChoice;
+use medley_desktop::engine::{Engine, ModelChoice};
+use medley_desktop::library::Library;
+use medley_desktop::library::catalog::Order;
+use medley_desktop::library::index::{IndexOptions, index};
+use medley_desktop::library::query::{Filter, Query};
+use medley_desktop::library::search::{Hit, SearchEvent, SearchOptions, SearchOrder, list, search, similar};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Three photographs, a copy of one in a folder of its own, and a library that knows them.
+struct Album {
+    folder: TempDir,
+    library: Library,
+    engine: Engine,
+}
+
+/// Made once: tests only look.
+static ALBUM: LazyLock<Album> = LazyLock::new(|| {
+    let folder = TempDir::new().unwrap();
+    let photos = folder.path().join("photos");
+    fs::create_dir_all(photos.join("copies")).unwrap();
+    for name in ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"] {
+        fs::copy(asset(name), photos.join(name)).unwrap();
+    }
+    fs::write(photos.join("coffee.txt"), "A cup of coffee in New York\n").unwrap();
+    fs::copy(asset("chelsea.jpg"), photos.join("copies/the cat again.jpg")).unwrap();
+    let engine = Engine::open(ModelChoice::default(), DeviceChoice::Cpu, &mut |_| ()).unwrap();
+    let library = Library::open(&folder.path().join("library")).unwrap();
+    let go_on = &mut |_| ControlFlow::Continue(());
+    index(&library, &engine, &[photos], &IndexOptions::default(), go_on).unwrap();
+    Album { folder, library, engine }
+});
+
+/// The engine's model is one: searches of two tests would wait for each other anyway.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(name)
+}
+
+fn loose() -> SearchOptions {
+    SearchOptions { strictness: 0.0, ..SearchOptions::default() }
+}
+
+fn found(query: &str, options: &SearchOptions) -> Vec<Hit> {
+    let _turn = turn();
+    let query: Query = query.parse().unwrap();
+    search(&ALBUM.library, &ALBUM.engine, &query, options, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn names(hits: &[Hit]) -> Vec<String> {
+    hits.iter().map(|hit| ALBUM.library.catalog().photo(hit.photo).unwrap().unwrap().name()).collect()
+}
+
+#[test]
+fn words_find_what_is_shown() {
+    assert_eq!(names(&found("a cat", &loose()))[0], "chelsea.jpg");
+    assert_eq!(names(&found("food on a table", &loose()))[0], "coffee.jpg");
+    assert_eq!(names(&found("a woman in an orange suit", &loose()))[0], "astronaut.jpg");
+}
+
+#[test]
+fn files_with_the_same_bytes_are_one_hit() {
+    let hits = found("a cat", &loose());
+    assert_eq!(hits.len(), 3);
+    assert_eq!((hits[0].copies, hits[1].copies), (1, 0));
+    let copies = found("a cat folder:copies", &loose());
+    assert_eq!((names(&copies), copies[0].copies), (vec!["the cat again.jpg".to_owned()], 0));
+}
+
+#[test]
+fn filters_are_asked_first() {
+    assert_eq!(names(&found("a cat name:coffee", &loose())), ["coffee.jpg"]);
+    assert_eq!(names(&found("a cat \"new york\"", &loose())), ["coffee.jpg"]);
+    assert!(found("a cat camera:none", &loose()).is_empty());
+}
+
+#[test]
+fn terms_count_against_and_alternatives_count_the_better() {
+    assert_ne!(names(&found("-cat", &loose()))[0], "chelsea.jpg");
+    let either = names(&found("a cat OR a person", &loose()));
+    assert_eq!(either[2], "coffee.jpg", "{either:?}");
+    let options = SearchOptions { rerank: 0, ..loose() };
+    let (one, other) = (found("a cat", &options), found("a person", &options));
+    let either = found("a cat OR a person", &options);
+    for hit in &either {
+        let similarity = |hits: &[Hit]| hits.iter().find(|found| found.content == hit.content).unwrap().similarity.unwrap();
+        let better = similarity(&one).max(similarity(&other));
+        assert!((hit.similarity.unwrap() - better).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn a_picture_finds_itself_and_similar_ones_leave_it_out() {
+    let query = format!("image:\"{}\"", asset("coffee.jpg").display().to_string().replace('\\', "\\\\"));
+    let hits = found(&query, &loose());
+    assert_eq!(names(&hits)[0], "coffee.jpg");
+    assert!(hits[0].similarity.unwrap() > 0.95 && hits[0].matched.is_none() && hits[0].is_settled);
+    let _turn = turn();
+    let alike = similar(&ALBUM.library, &ALBUM.engine, hits[0].content, 10).unwrap();
+    assert_eq!(alike.len(), 2);
+    assert!(alike.iter().all(|hit| hit.content != hits[0].content));
+}
+
+#[test]
+fn the_list_is_there_at_once_and_settles() {
+    let _turn = turn();
+    let mut events = Vec::new();
+    let query: Query = "an animal that was not searched for before".parse().unwrap();
+    let settled = search(&ALBUM.library, &ALBUM.engine, &query, &loose(), &mut |event| {
+        events.push(event);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let SearchEvent::Found(first) = &events[0] else { panic!("{events:?}") };
+    assert!(first.len() == 3 && first.iter().all(|hit| !hit.is_settled && hit.matched.is_some()));
+    let Some(SearchEvent::Reranked(last)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(*last, settled);
+    assert!(settled.iter().all(|hit| hit.is_settled));
+    assert!(settled.is_sorted_by(|a, b| a.matched >= b.matched), "{settled:?}");
+}
+
+#[test]
+fn the_cut_off_cuts_and_dates_sort() {
+    let strict = SearchOptions { strictness: 1.0, ..SearchOptions::default() };
+    assert!(found("a cat", &strict).is_empty());
+    let by_date = found("a cat", &SearchOptions { order: SearchOrder::Date, top: 2, ..loose() });
+    assert_eq!(by_date.len(), 2);
+    assert!(names(&by_date).contains(&"chelsea.jpg".to_owned()), "the best matches, by date");
+}
+
+#[test]
+fn a_search_that_nobody_wants_stops() {
+    let _turn = turn();
+    let query: Query = "something else that is new".parse().unwrap();
+    let options = loose();
+    options.cancel.cancel();
+    let cancelled = search(&ALBUM.library, &ALBUM.engine, &query, &options, &mut |_| ControlFlow::Continue(()));
+    let stopped = search(&ALBUM.library, &ALBUM.engine, &query, &loose(), &mut |_| ControlFlow::Break(()));
+    for stopped in [cancelled, stopped] {
+        let error = stopped.unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(medley::Error::Cancelled)), "{error}");
+    }
+}
+
+#[test]
+fn without_terms_every_file_is_listed_and_no_model_is_needed() {
+    let hits = list(&ALBUM.library, &Filter::All, 100).unwrap();
+    assert_eq!(hits.len(), 4);
+    assert!(hits.iter().all(|hit| hit.similarity.is_none() && hit.is_settled));
+    let rows = ALBUM.library.catalog().find(&Filter::All, Order::Name).unwrap();
+    let first = ALBUM.library.catalog().photo(rows[0].photo).unwrap().unwrap();
+    assert_eq!((rows.len(), first.name()), (4, "astronaut.jpg".to_owned()));
+}
+
+fn medley(arguments: &[&str]) -> Output {
+    let library = ALBUM.library.folder();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
+    command.arg("search").args(arguments).env("MEDLEY_DEVICE", "cpu").env("MEDLEY_LIBRARY", library);
+    command.env_remove("MEDLEY_MODEL").stdin(Stdio::null()).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_command_prints_matches_paths_and_json() {
+    let lines = out(&medley(&["a", "cat", "--strict", "0"]));
+    let (matched, path) = lines.lines().next().unwrap().split_once('\t').unwrap();
+    assert!(matched.ends_with('%') && path.ends_with("chelsea.jpg"), "{lines}");
+    let json = out(&medley(&["a cat", "--json", "--top", "1", "--no-rerank", "--strict", "0"]));
+    let hit: Value = serde_json::from_str(json.trim_end()).unwrap();
+    assert!(hit["path"].as_str().unwrap().ends_with("chelsea.jpg"));
+    assert!(hit["similarity"].is_number() && hit["match"].is_number() && hit["copies"] == 1);
+    let paths = out(&medley(&["name:c", "-0"]));
+    assert_eq!(paths.matches('\0').count(), 3, "{paths:?}");
+    assert!(paths.contains("the cat again.jpg\0") && !paths.contains('\n'));
+    assert_eq!(out(&medley(&["\"new york\"", "--paths"])).lines().count(), 1);
+    let picture = asset("coffee.jpg");
+    assert_eq!(out(&medley(&["--similar", picture.to_str().unwrap(), "name:coffee", "--paths"])).lines().count(), 1);
+}
+
+#[test]
+fn the_command_saves_searches() {
+    assert_eq!(out(&medley(&["name:chelsea", "--save", "cats", "--paths"])).lines().count(), 1);
+    assert_eq!(out(&medley(&["folder:photos", "--album", "cats", "--paths"])).lines().count(), 1);
+    let unknown = err(&medley(&["--album", "dogs"]), 1);
+    assert!(unknown.contains("no saved search dogs") && unknown.contains("cats"), "{unknown}");
+}
+
+#[test]
+fn the_command_says_what_is_wrong() {
+    let misspelt = err(&medley(&["dog", "camra:canon"]), 2);
+    assert!(misspelt.contains("  dog camra:canon\n      ^^^^^^\n") && misspelt.contains("camera:?"), "{misspelt}");
+    assert!(err(&medley(&[]), 2).contains("say what to find"));
+    assert!(err(&medley(&["dog", "--strict", "2"]), 2).contains("from 0 to 1"));
+    let nowhere = ALBUM.folder.path().join("nowhere");
+    let missing = err(&medley(&["dog", "--library", nowhere.to_str().unwrap()]), 1);
+    assert!(missing.contains("medley index FOLDER --library"), "{missing}");
+    assert!(!nowhere.exists(), "a search makes no library");
+    let nothing = medley(&["name:nothing"]);
+    assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found"));
+    let hidden = err(&medley(&["a cat", "--strict", "1"]), 0);
+    assert!(hidden.contains("--strict 0"), "{hidden}");
+}
