@@ -1,5 +1,7 @@
 //! The file of vectors: what was kept is there whatever happens, and a search finds what 64 bits would find.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "vectors/damage.rs"]
 mod damage;
 #[path = "vectors/kills.rs"]
@@ -14,7 +16,7 @@ use std::thread;
 
 use half::f16;
 use medley_desktop::library::photo::ContentId;
-use medley_desktop::library::store::{Among, Scored, VectorStore};
+use medley_desktop::library::store::{Among, Place, Scored, VectorStore};
 use medley_desktop::library::vectors::FlatStore;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -233,6 +235,18 @@ fn a_newer_version_is_refused_and_left_alone() {
     let error = FlatStore::open(folder.path(), 3).unwrap_err().to_string();
     assert!(error.contains("newer version"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_place_for_vectors_is_a_folder_or_a_server() {
+    assert_eq!("folder".parse::<Place>().unwrap(), Place::Folder);
+    assert_eq!("qdrant://localhost:6333".parse::<Place>().unwrap(), Place::Qdrant("localhost:6333".to_owned()));
+    assert_eq!("qdrant://[::1]:80/".parse::<Place>().unwrap(), Place::Qdrant("[::1]:80".to_owned()));
+    for wrong in
+        ["", "qdrant", "qdrant://", "qdrant://host", "qdrant://:1", "qdrant://host:x", "qdrant://a/b:1", "http://a:1"]
+    {
+        assert!(wrong.parse::<Place>().is_err(), "{wrong}");
+    }
 }
 
 /// Batches of ten, one after the other.
