@@ -11,12 +11,9 @@ pub mod export;
 pub mod index;
 pub mod metadata;
 pub mod photo;
-<<<<<<< HEAD
-pub mod query;
-=======
 #[cfg(feature = "qdrant")]
 pub mod qdrant;
->>>>>>> catalog
+pub mod query;
 mod raw;
 pub mod scan;
 pub mod search;
