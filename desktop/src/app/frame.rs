@@ -1,10 +1,11 @@
 //! A frame: what has been told, what is seen, what someone wants.
 
-use eframe::egui::{Align2, Area, CentralPanel, Frame, Id, Margin, Order, Panel, Rect, RichText, Ui, vec2};
+use eframe::egui::{Align2, Area, CentralPanel, Frame, Id, Key, Margin, Modifiers, Order, Panel, Rect, RichText, Ui, vec2};
 
 use super::App;
 use super::action::Action;
-use super::search_bar::Surroundings;
+use super::grid::{Grid, struck};
+use super::search_bar::{SearchBar, Surroundings};
 use super::source::Source;
 use super::theme::palette;
 use super::words::{say, say_with};
@@ -14,6 +15,7 @@ impl App {
     pub fn frame(&mut self, ui: &mut Ui) {
         self.poll(ui);
         let mut actions: Vec<Action> = self.dropped(ui);
+        actions.extend(self.escape(ui));
         actions.extend(self.shortcuts(ui.ctx()));
         let is_first = self.is_known && self.sources.contents.roots.is_empty();
         if let Some(reason) = &self.library_error {
@@ -31,6 +33,19 @@ impl App {
             self.act(ui.ctx(), action);
         }
         self.textures.end_frame();
+        self.focused = ui.memory(|memory| memory.focused());
+    }
+
+    /// Escape leaves a field or a menu first, and only then does what it does elsewhere.
+    fn escape(&mut self, ui: &Ui) -> Option<Action> {
+        self.grid.is_covered = ui.ctx().any_popup_open();
+        let field = self.focused.filter(|focused| *focused != Grid::id())?;
+        let is_left = struck(ui, Key::Escape) && ui.memory(|memory| memory.focused().is_none());
+        if !is_left || self.bulk.is_some() {
+            return None;
+        }
+        ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+        (field == SearchBar::id()).then_some(Action::FocusGrid)
     }
 
     fn library(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {

@@ -10,6 +10,7 @@ pub mod bulk;
 pub mod details;
 mod frame;
 pub mod grid;
+mod icons;
 pub mod notices;
 mod problems;
 mod receive;
@@ -29,7 +30,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, anyhow};
-use eframe::egui::{Context, Ui, ViewportBuilder};
+use eframe::egui::{Context, Id, Ui, ViewportBuilder};
 use eframe::{CreationContext, NativeOptions, Renderer};
 use medley::DeviceChoice;
 
@@ -116,6 +117,8 @@ pub struct App {
     searcher: Option<Searcher>,
     asking: Option<Asking>,
     watch: Option<Watch>,
+    /// What had the keyboard when the last frame ended.
+    focused: Option<Id>,
     /// Why there is no library or no model.
     library_error: Option<String>,
     engine_error: Option<String>,
@@ -142,6 +145,8 @@ pub struct App {
     question: u64,
     /// The question that is answered on screen.
     answered: u64,
+    /// How long its first answer took.
+    seconds: f64,
     plans: u64,
     indexing: Option<TaskId>,
     /// What is to be read next.
@@ -169,6 +174,7 @@ impl App {
             searcher: None,
             asking: None,
             watch: None,
+            focused: None,
             library_error: None,
             engine_error: None,
             loading: 0.0,
@@ -190,6 +196,7 @@ impl App {
             is_counting: false,
             question: 0,
             answered: 0,
+            seconds: 0.0,
             plans: 0,
             indexing: None,
             next: None,

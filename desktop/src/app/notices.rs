@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Button, Frame, Margin, RichText, Ui};
+use eframe::egui::{Frame, Margin, RichText, Ui};
 
 use super::action::Action;
+use super::icons::{self, Icon};
 use super::theme::{RADIUS, palette};
 use super::words::say;
 use super::work::clerk::Job;
@@ -92,7 +93,7 @@ impl Notices {
                     if shown.notice.undo.is_some() && ui.button(RichText::new(say(shown.notice.button)).color(colors.accent)).clicked() {
                         action = Some(Action::Undo(shown.id));
                     }
-                    if ui.add(Button::new("×").frame(false)).accessible_name(say("notice-close")).clicked() {
+                    if icons::button(ui, Icon::Close, &say("notice-close")).clicked() {
                         closed = Some(shown.id);
                     }
                 });

@@ -7,7 +7,6 @@ use eframe::egui::{Context, Ui};
 use super::action::Action;
 use super::details::{Abilities, About};
 use super::notices::Notice;
-use super::source::Source;
 use super::sources::Contents;
 use super::work::asking::Asking;
 use super::work::clerk::Clerk;
@@ -167,12 +166,17 @@ impl App {
                 let count = items.len();
                 // A list that settles is the same answer: where someone is in it stays.
                 self.grid.show(items, dividers, is_again || self.answered == number);
+                if self.answered != number && !is_again {
+                    self.seconds = seconds;
+                }
                 self.answered = number;
-                let is_asked = !self.bar.text.trim().is_empty() || self.sources.current != Source::All;
-                let milliseconds = (seconds * 1000.0).round();
                 let name = if is_whole { "found" } else { "found-settling" };
-                let shown = say_with(name, &[("count", count.into()), ("milliseconds", milliseconds.into())]);
-                self.bar.found = is_asked.then_some(shown);
+                let mut shown = say_with(name, &[("count", count.into())]);
+                if is_whole && !self.bar.text.trim().is_empty() {
+                    let milliseconds = (self.seconds * 1000.0).round();
+                    shown = say_with("found-in", &[("found", shown.into()), ("milliseconds", milliseconds.into())]);
+                }
+                self.bar.found = Some(shown);
             }
             Ok(Answer::Problems(list)) => {
                 self.bar.error = None;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Button, Frame, Id, Margin, ProgressBar, RichText, ScrollArea, Ui};
+use eframe::egui::{Frame, Id, Margin, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::action::Action;
+use super::icons::{self, Icon};
 use super::theme::{RADIUS, palette};
 use super::words::{left, say, say_with};
 
@@ -211,23 +212,22 @@ impl Task {
         ui.horizontal(|ui| {
             ui.strong(&self.title);
             ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
-                let mut button = |ui: &mut Ui, sign: &str, name: &str, does: Control| {
+                let mut button = |ui: &mut Ui, icon: Icon, name: &str, does: Control| {
                     let label = say_with(name, &[("task", self.title.as_str().into())]);
-                    let button = ui.add(Button::new(RichText::new(sign).size(12.0)).frame(false));
-                    if button.accessible_name(&label).on_hover_text(label).clicked() {
+                    if icons::button(ui, icon, &label).clicked() {
                         control = Some(does);
                     }
                 };
                 match self.state {
                     State::Running => {
-                        button(ui, "×", "task-cancel", Control::Cancel);
-                        button(ui, "⏸", "task-pause", Control::Pause);
+                        button(ui, Icon::Close, "task-cancel", Control::Cancel);
+                        button(ui, Icon::Pause, "task-pause", Control::Pause);
                     }
                     State::Paused => {
-                        button(ui, "×", "task-cancel", Control::Cancel);
-                        button(ui, "▶", "task-continue", Control::Continue);
+                        button(ui, Icon::Close, "task-cancel", Control::Cancel);
+                        button(ui, Icon::Go, "task-continue", Control::Continue);
                     }
-                    State::Done(_) | State::Failed(_) => button(ui, "×", "task-dismiss", Control::Dismiss),
+                    State::Done(_) | State::Failed(_) => button(ui, Icon::Close, "task-dismiss", Control::Dismiss),
                 }
             });
         });

@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use super::action::Action;
 use super::details;
+use super::grid::struck;
 use super::textures::Textures;
 use super::theme::palette;
 use super::words::{percent, say, say_with};
@@ -124,7 +125,7 @@ impl Viewer {
             return None;
         }
         let typed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        if typed(Key::Escape) || (focused.is_none() && (typed(Key::Space) || typed(Key::Enter))) {
+        if struck(ui, Key::Escape) || (focused.is_none() && (struck(ui, Key::Space) || struck(ui, Key::Enter))) {
             return Some(Action::Close);
         }
         if typed(Key::ArrowRight) || typed(Key::ArrowDown) || typed(Key::PageDown) {

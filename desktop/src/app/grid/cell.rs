@@ -8,6 +8,7 @@ use eframe::egui::{
 
 use super::item::Item;
 use super::radius;
+use crate::app::icons::{self, Icon};
 use crate::app::textures::Thumbnail;
 use crate::app::theme::palette;
 use crate::app::words;
@@ -49,7 +50,9 @@ pub fn paint(
         }
     }
     if about.is_some_and(|about| about.kind == Kind::Video) {
-        pill(ui, rect.left_top() + vec2(6.0, 6.0), Align2::LEFT_TOP, "▶", 255);
+        let place = Rect::from_min_size(rect.left_top() + vec2(6.0, 6.0), vec2(22.0, 22.0));
+        painter.circle_filled(place.center(), 11.0, Color32::from_black_alpha(120));
+        icons::paint(ui, place, Icon::Go, Color32::WHITE);
     }
     if let Some(matched) = item.matched.filter(|_| rect.width() >= 100.0) {
         // A number that is still to settle is fainter.

@@ -1,15 +1,26 @@
 //! The keyboard in the grid.
 
-use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
+use eframe::egui::{Event, EventFilter, Key, Modifiers, Response, Ui};
 
 use super::Grid;
 use crate::app::action::Action;
+
+/// Whether a key was struck, not merely held: what opens must not close again while the finger is down.
+pub fn struck(ui: &Ui, key: Key) -> bool {
+    ui.input(|input| {
+        let is_struck = |event: &Event| {
+            matches!(event, Event::Key { key: other, pressed: true, repeat: false, modifiers, .. }
+                if *other == key && !modifiers.any())
+        };
+        input.events.iter().any(is_struck)
+    })
+}
 
 impl Grid {
     /// Does what was typed, where the keyboard is here or nowhere.
     pub(super) fn keys(&mut self, ui: &Ui, response: &Response) -> Option<Action> {
         let (focused, is_modal) = ui.memory(|memory| (memory.focused(), memory.top_modal_layer().is_some()));
-        if is_modal || ui.ctx().any_popup_open() || focused.is_some_and(|id| id != response.id) {
+        if is_modal || self.is_covered || focused.is_some_and(|id| id != response.id) {
             return None;
         }
         if response.has_focus() {
@@ -70,10 +81,10 @@ impl Grid {
                 self.shows_cursor = true;
             }
         }
-        if self.selection.cursor().is_some() && (typed(Key::Space) || typed(Key::Enter)) {
+        if self.selection.cursor().is_some() && (struck(ui, Key::Space) || struck(ui, Key::Enter)) {
             action = Some(Action::Open);
         }
-        if typed(Key::Escape) {
+        if struck(ui, Key::Escape) {
             self.selection.none();
         }
         if !self.chosen().is_empty() {

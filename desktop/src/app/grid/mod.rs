@@ -8,9 +8,10 @@ mod menu;
 mod scroll;
 mod selection;
 
-use eframe::egui::{Align2, FontId, Id, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{Align2, FontId, Id, PointerButton, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 pub use item::{Dividers, Item};
+pub use keys::struck;
 use layout::{DIVIDER, GAP, Layout};
 use scroll::Scroll;
 pub use selection::Selection;
@@ -42,6 +43,8 @@ pub struct Grid {
     pub laid_out: usize,
     /// Photographs in a page.
     page: isize,
+    /// Whether a menu lies over it, which has the keyboard.
+    pub is_covered: bool,
     is_new: bool,
     shows_cursor: bool,
 }
@@ -58,6 +61,7 @@ impl Default for Grid {
             side: 176.0,
             laid_out: 0,
             page: 1,
+            is_covered: false,
             is_new: true,
             shows_cursor: false,
         }
@@ -134,7 +138,8 @@ impl Grid {
         let response = ui.interact(area, Self::id(), Sense::click());
         ui.painter().rect_filled(area, 0.0, palette(ui).ground);
         response.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.label(textures)));
-        if response.clicked() {
+        // By the pointer: keys that press what has the focus open a photograph.
+        if response.clicked_by(PointerButton::Primary) {
             response.request_focus();
             self.selection.none();
         }

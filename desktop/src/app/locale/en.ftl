@@ -62,12 +62,13 @@ size-hint = Size of photographs (Ctrl and the wheel)
 chip-picture = looks like { $name }
 chip-remove = Remove { $words }
 found = { $count ->
-    [0] nothing found
-    [one] one photograph · { $milliseconds } ms
-   *[other] { $count } photographs · { $milliseconds } ms
+    [0] Nothing found
+    [one] One photograph
+   *[other] { $count } photographs
 }
+found-in = { $found } · { $milliseconds } ms
 found-settling = { $count ->
-    [one] one photograph · looking closer…
+    [one] One photograph · looking closer…
    *[other] { $count } photographs · looking closer…
 }
 album-save = Keep this search…
@@ -180,7 +181,7 @@ viewer-label = { $name }, photograph { $number } of { $count }
 viewer-at = { $number } of { $count }
 viewer-loading = Loading…
 viewer-failed = This photograph cannot be shown: { $reason }
-viewer-back = ← Back
+viewer-back = Back
 viewer-back-hint = Back to the grid (Esc)
 
 ## Details

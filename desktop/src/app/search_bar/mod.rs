@@ -6,12 +6,13 @@ mod completion;
 use std::path::PathBuf;
 
 use eframe::egui::{
-    Align, ComboBox, Id, Key, Layout, Margin, RichText, Slider, TextEdit, ThemePreference, Ui, text::CCursor,
+    Align, ComboBox, Id, Key, Layout, Margin, Modifiers, Popup, RichText, Slider, TextEdit, ThemePreference, Ui, text::CCursor,
     text::CCursorRange, text_edit::TextEditState, vec2,
 };
 
 use super::action::Action;
 use super::grid;
+use super::icons::{self, Icon};
 use super::source::Sort;
 use super::theme::palette;
 use super::words::{say, say_with};
@@ -116,7 +117,7 @@ impl SearchBar {
         let has_focus = ui.memory(|memory| memory.has_focus(id));
         let offers = if has_focus { completion::offers(&self.text) } else { Vec::new() };
         if let Some(first) = offers.first() {
-            if ui.input_mut(|input| input.consume_key(eframe::egui::Modifiers::NONE, Key::Tab)) {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab)) {
                 self.accept(ui, first);
             }
         }
@@ -140,9 +141,10 @@ impl SearchBar {
         if response.changed() {
             self.typed = Some(ui.input(|input| input.time));
         }
-        let (down, enter, escape) =
-            ui.input(|input| (input.key_pressed(Key::ArrowDown), input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
-        if (response.has_focus() && down) || (response.lost_focus() && (enter || escape)) {
+        let down = response.has_focus() && ui.input(|input| input.key_pressed(Key::ArrowDown));
+        // Taken, so that it does not also open a photograph.
+        let enter = response.lost_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+        if down || enter {
             action = Some(Action::FocusGrid);
             if self.typed.take().is_some() {
                 action = Some(Action::Search);
@@ -169,12 +171,8 @@ impl SearchBar {
     /// What stands right of the field, from the right.
     fn right(&mut self, ui: &mut Ui, around: Surroundings<'_>) -> Option<Action> {
         let mut action = None;
-        ui.menu_button("☰", |ui| {
-            action = self.menu(ui, around.has_details);
-        })
-        .response
-        .accessible_name(say("menu"))
-        .on_hover_text(say("menu"));
+        let menu = icons::button(ui, Icon::Menu, &say("menu"));
+        Popup::menu(&menu).show(|ui| action = self.menu(ui, around.has_details));
         ui.spacing_mut().slider_width = 76.0;
         let size = Slider::new(around.side, grid::SIDES).logarithmic(true).show_value(false);
         ui.add(size).accessible_name(say("size")).on_hover_text(say("size-hint"));
@@ -225,10 +223,9 @@ impl SearchBar {
     fn below(&mut self, ui: &mut Ui) -> Option<Action> {
         let mut action = None;
         let chips = chips::of(&self.text);
-        if chips.is_empty() && self.found.is_none() {
-            return None;
-        }
+        // Always as high: what is found must not jump while someone types.
         ui.horizontal_wrapped(|ui| {
+            ui.set_min_height(26.0);
             if let Some(without) = chips::ui(ui, &chips) {
                 self.set(without);
                 action = Some(Action::Search);
