@@ -7,6 +7,7 @@ pub mod calibration;
 pub mod catalog;
 pub mod content;
 pub mod decode;
+pub mod export;
 pub mod index;
 pub mod metadata;
 pub mod photo;
