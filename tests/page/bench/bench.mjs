@@ -4,9 +4,11 @@
 //     node bench.mjs MODEL --engines medley-webgpu,onnxruntime-webgpu --encoder
 //     node bench.mjs MODEL --engines medley,medley-before     with MEDLEY_BEFORE, another folder that web/build.sh made
 //
-// MODEL is a folder of export.py, MEDLEY_PAGE the page if it is not web/dist. Prints a table: the median of all rounds, and how it compares with Medley's.
+// MODEL is a folder of export.py, MEDLEY_PAGE the page if it is not web/dist.
+// Prints a table: the median of all rounds and, in brackets, how many times the first engine's that is.
 
 import { readFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -17,7 +19,12 @@ const here = dirname(fileURLToPath(import.meta.url));
 const SEP = 102;
 /** The encoder's numbers, 32-bit sums in another order. */
 const TOLERANCE = 1e-3;
-const FLAGS = ["--no-sandbox", "--no-first-run", "--disable-quic", "--disable-sync", "--disable-background-networking", "--disable-component-update"];
+const FLAGS = [
+  "--no-sandbox", "--no-first-run", "--disable-quic", "--disable-sync",
+  "--disable-background-networking", "--disable-component-update",
+  // Every page counts as the one in front.
+  "--disable-renderer-backgrounding", "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
+];
 const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader"];
 
 const { values, positionals } = parseArgs({
@@ -119,6 +126,12 @@ function print() {
     const cells = medians(name).map((ms, index) => (name === names[0] ? shown(ms) : `${shown(ms)} (${(ms / own[index]).toFixed(2)})`));
     console.log(`| ${ENGINES[name].title} | ${cells.join(" | ")} |`);
   }
+  // Other work on the machine only ever adds: the least says what the median would be without it.
+  for (const name of names) {
+    const least = columns.map((column) => `${titles[column]} ${shown(Math.min(...times.get(name)[column]))}`);
+    console.log(`least, ${ENGINES[name].title}: ${least.join(", ")}`);
+  }
+  console.log(`load of the machine: ${loadavg().map((load) => load.toFixed(1)).join(", ")} on ${cpus().length} cores, ${cpus()[0].model}`);
 }
 
 function shown(ms) {
