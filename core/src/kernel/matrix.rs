@@ -170,7 +170,7 @@ fn add_on_threads(result: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
         });
     }
     let is_small = result.len() * a.columns < WORTH_THREADS;
-    let pieces = if is_small { vec![0..columns] } else { pieces(columns, 1, TILE[1]) };
+    let pieces = if is_small { std::iter::once(0..columns).collect() } else { pieces(columns, 1, TILE[1]) };
     let mut rest: Vec<&mut [f32]> = result.chunks_exact_mut(columns).collect();
     let mut taken = |columns: usize| -> Vec<&mut [f32]> {
         rest.iter_mut().map(|row| row.split_off_mut(..columns).expect("pieces are as wide as a row")).collect()

@@ -36,7 +36,7 @@ fn unless_stopped<T>(given: medley::Result<T>) -> medley::Result<Option<T>> {
 }
 
 /// The pixels of a picture of a dataset; an error names it.
-fn read(pipeline: &Pipeline, picture: &Picture) -> medley::Result<Vec<f32>> {
+pub fn read(pipeline: &Pipeline, picture: &Picture) -> medley::Result<Vec<f32>> {
     let broken = |error: medley::Error| medley::Error::Data { path: picture.path(), reason: error.to_string() };
     pipeline.pixels(&picture.read()?).map_err(broken)
 }
