@@ -1,5 +1,7 @@
 //! The file of vectors: what was kept is there whatever happens, and a search finds what 64 bits would find.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "vectors/damage.rs"]
 mod damage;
 #[path = "vectors/kills.rs"]
@@ -14,7 +16,7 @@ use std::thread;
 
 use half::f16;
 use medley_desktop::library::photo::ContentId;
-use medley_desktop::library::store::{Among, Scored, VectorStore};
+use medley_desktop::library::store::{Among, Place, Scored, VectorStore};
 use medley_desktop::library::vectors::FlatStore;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -176,11 +178,29 @@ impl Random {
     }
 }
 
+/// Hundreds that differ by less than sums in 32 bits are off.
+#[test]
+fn sums_in_32_bits_do_not_decide() {
+    let folder = TempDir::new().unwrap();
+    let store = FlatStore::open(folder.path(), 256).unwrap();
+    let mut random = Random(3);
+    let like = random.vector(256, false);
+    let near = |random: &mut Random| like.iter().map(|x| x + (random.next() % 3) as f32 * 5e-4).collect();
+    let vectors: Vec<(ContentId, Vec<f32>)> = (0..3000).map(|content| (content, near(&mut random))).collect();
+    store.upsert(&vectors).unwrap();
+    let map: Plain = vectors.iter().map(|(content, vector)| (*content, kept(vector))).collect();
+    for top in [1, 100, 1500] {
+        let query = random.vector(256, false);
+        assert_eq!(store.search(&query, top, Among::All).unwrap(), brute(&map, &query, top, Among::All));
+        assert_eq!(store.search(&like, top, Among::All).unwrap(), brute(&map, &like, top, Among::All));
+    }
+}
+
 /// What some tests do to a store.
 fn story() -> Vec<Operation> {
     let vector = |seed| Random(seed).vector(4, false);
     vec![
-        Operation::Upsert(vec![(1, vector(1)), (2, vector(2)), (3, vector(3))]),
+        Operation::Upsert(vec![(1, vector(1)), (2, vector(2)), (3, vector(3)), (12, vector(9)), (13, vector(10))]),
         Operation::Upsert(vec![(4, vector(4)), (2, vector(5))]),
         Operation::Delete(vec![1, 9]),
         Operation::Compact,
@@ -233,6 +253,18 @@ fn a_newer_version_is_refused_and_left_alone() {
     let error = FlatStore::open(folder.path(), 3).unwrap_err().to_string();
     assert!(error.contains("newer version"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_place_for_vectors_is_a_folder_or_a_server() {
+    assert_eq!("folder".parse::<Place>().unwrap(), Place::Folder);
+    assert_eq!("qdrant://localhost:6333".parse::<Place>().unwrap(), Place::Qdrant("localhost:6333".to_owned()));
+    assert_eq!("qdrant://[::1]:80/".parse::<Place>().unwrap(), Place::Qdrant("[::1]:80".to_owned()));
+    for wrong in
+        ["", "qdrant", "qdrant://", "qdrant://host", "qdrant://:1", "qdrant://host:x", "qdrant://a/b:1", "http://a:1"]
+    {
+        assert!(wrong.parse::<Place>().is_err(), "{wrong}");
+    }
 }
 
 /// Batches of ten, one after the other.

@@ -1,5 +1,6 @@
 //! Medley's command line and window, as a library: `main.rs` calls it, and so do the tests.
 
+pub mod app;
 mod builtin;
 pub mod cli;
 pub mod engine;

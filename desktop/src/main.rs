@@ -1,4 +1,4 @@
-//! `medley`: captions, answers, matches, searches and trains, as commands.
+//! `medley`: the window; with a subcommand, captions, answers, matches, searches and trains.
 
 mod allocator;
 
@@ -6,5 +6,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     allocator::keep_between_steps();
-    medley_desktop::cli::run()
+    if std::env::args_os().len() > 1 {
+        return medley_desktop::cli::run();
+    }
+    medley_desktop::cli::end(medley_desktop::app::run())
 }

@@ -8,6 +8,7 @@ mod convert;
 mod data;
 mod dataset;
 mod eval;
+mod fetch;
 mod file_name;
 mod generate;
 mod index;
@@ -39,7 +40,7 @@ use clap::{Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand};
 /// Captions photographs, answers questions about them, compares them with texts and learns from them: BLIP, on your own machine.
 #[derive(Parser)]
 #[command(name = "medley", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Try: medley caption photo.jpg")]
+#[command(after_help = "Without a command, a window opens. Try: medley caption photo.jpg")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -120,6 +121,11 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => pollster::block_on(bench::run(arguments)),
     };
     ExitCode::from(result.unwrap_or_else(|error| failed(&error)))
+}
+
+/// The exit code of what ran without a command; what went wrong is said as every command says it.
+pub fn end(result: anyhow::Result<()>) -> ExitCode {
+    ExitCode::from(result.map_or_else(|error| failed(&error), |()| ALL_GOOD))
 }
 
 /// Reads `-1` as the number it is, wherever an option takes a value: what is wrong with it is for the option to say.

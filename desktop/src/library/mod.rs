@@ -7,9 +7,12 @@ pub mod calibration;
 pub mod catalog;
 pub mod content;
 pub mod decode;
+pub mod export;
 pub mod index;
 pub mod metadata;
 pub mod photo;
+#[cfg(feature = "qdrant")]
+pub mod qdrant;
 pub mod query;
 mod raw;
 pub mod scan;
@@ -52,6 +55,8 @@ struct Inner {
     catalog: Catalog,
     thumbnails: Thumbnails,
     stores: Mutex<HashMap<String, Arc<dyn VectorStore>>>,
+    /// What was repaired and not told yet.
+    notes: Mutex<Vec<String>>,
 }
 
 /// While this lives, no other process and no other thread indexes the library; it ends with the process, however that ends.
@@ -86,7 +91,7 @@ impl Library {
         })?;
         let catalog = Catalog::open(&folder.join("catalog.sqlite"))?;
         let thumbnails = Thumbnails::new(folder.join("thumbnails"));
-        Ok(Self(Arc::new(Inner { folder, catalog, thumbnails, stores: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { folder, catalog, thumbnails, stores: Mutex::default(), notes: Mutex::default() })))
     }
 
     /// The folder it lies in.
@@ -118,9 +123,17 @@ impl Library {
             return Ok(Arc::clone(store));
         }
         let folder = self.0.folder.join("vectors").join(&key);
-        let store: Arc<dyn VectorStore> = Arc::new(vectors::FlatStore::open(&folder, dimensions)?);
+        let store = vectors::FlatStore::open(&folder, dimensions)?;
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(store.repaired());
+        let store: Arc<dyn VectorStore> = Arc::new(store);
         stores.insert(key, Arc::clone(&store));
         Ok(store)
+    }
+
+    /// What was found damaged and repaired since this was last asked, for people to read: indexing brings back what was
+    /// lost.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The folders of vectors that there are, each named by the first digits of a model's key.

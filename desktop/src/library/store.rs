@@ -1,8 +1,69 @@
 //! Where vectors are kept and searched: a file here, or a server elsewhere.
 
-use anyhow::Result;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
 
 use super::photo::ContentId;
+use super::vectors::FlatStore;
+
+/// Where vectors are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In the library's folder.
+    #[default]
+    Folder,
+    /// On a Qdrant server, at an address such as `localhost:6333`.
+    Qdrant(String),
+}
+
+impl FromStr for Place {
+    type Err = anyhow::Error;
+
+    /// Reads `folder` or `qdrant://host:port`.
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "folder" {
+            return Ok(Self::Folder);
+        }
+        let Some(address) = text.strip_prefix("qdrant://") else {
+            bail!("{text} is no place for vectors: say `folder` or `qdrant://host:port`");
+        };
+        let address = address.trim_end_matches('/');
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        let is_plain = !address.contains(|letter: char| letter.is_whitespace() || "/@?#".contains(letter));
+        if !is_plain || !matches!(port, Some(Ok(1..))) {
+            bail!("{text} is no server: say where it listens, as in qdrant://localhost:6333");
+        }
+        Ok(Self::Qdrant(address.to_owned()))
+    }
+}
+
+/// Opens a model's vectors: in a folder of its own, or on a server in a collection named by the model's `key`.
+///
+/// # Errors
+/// A folder that cannot be read, a server that does not answer or that this program was built without, vectors of
+/// another length.
+pub fn open(place: &Place, folder: &Path, key: &str, dimensions: usize) -> Result<Arc<dyn VectorStore>> {
+    match place {
+        Place::Folder => Ok(Arc::new(FlatStore::open(folder, dimensions)?)),
+        #[cfg(feature = "qdrant")]
+        Place::Qdrant(address) => {
+            Ok(Arc::new(super::qdrant::QdrantStore::open(address, &format!("medley-{key}"), dimensions)?))
+        }
+        #[cfg(not(feature = "qdrant"))]
+        Place::Qdrant(_) => {
+            bail!("medley-{key} cannot be asked for: this program was built without `--features qdrant`")
+        }
+    }
+}
+
+/// The length of a vector; `None` where it has none, or has numbers that are none.
+pub(super) fn norm(vector: &[f32]) -> Option<f64> {
+    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    (norm > 0.0 && norm.is_finite()).then_some(norm)
+}
 
 /// What a search found, and how like the query it is.
 #[derive(Clone, Copy, Debug, PartialEq)]

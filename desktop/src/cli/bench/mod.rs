@@ -50,7 +50,7 @@ pub struct Arguments {
     search: Option<Vec<usize>>,
     /// With --search: keep the vectors in this folder, or search those that it keeps
     #[arg(long, requires = "search", value_name = "DIR")]
-    keep: Option<std::path::PathBuf>,
+    keep: Option<PathBuf>,
     /// Runs of each; the least and the median time are printed
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,

@@ -128,6 +128,10 @@ pub fn index(
     let start = Instant::now();
     let store = library.vectors(engine.about())?;
     let _lock = library.lock_indexing()?;
+    for note in library.take_notes() {
+        // Whoever wants to stop says so again.
+        let _ = report(IndexEvent::Warning(note));
+    }
     let catalog = library.catalog();
     let folders = folders(library, roots)?;
     // Contents that were taken away while another model's column was open left their vectors in this one.

@@ -60,22 +60,22 @@ pub fn rewrite(disk: &dyn Disk, folder: &Path, rows: &Rows) -> Result<()> {
         disk.rename(&fresh, &journal_path(folder))
     };
     write().with_context(|| format!("could not write {} anew", folder.display()))?;
-    // Readers that still have the old file go on with it; one that cannot be removed is removed by the next writer.
-    let _ = clean(disk, folder, generation);
+    clean(disk, folder, generation);
     Ok(())
 }
 
 /// Removes files of other generations and of a compaction that was killed.
-pub fn clean(disk: &dyn Disk, folder: &Path, generation: u64) -> Result<()> {
-    for other in generations(folder)?.into_iter().filter(|other| *other != generation) {
-        let path = vectors_path(folder, other);
-        disk.remove(&path).with_context(|| format!("could not remove {}", path.display()))?;
+///
+/// Readers that still have one go on with it. One that cannot be removed yet, as on Windows while it is read, is
+/// removed by a later writer.
+pub fn clean(disk: &dyn Disk, folder: &Path, generation: u64) {
+    for other in generations(folder).unwrap_or_default().into_iter().filter(|other| *other != generation) {
+        let _ = disk.remove(&vectors_path(folder, other));
     }
     let fresh = folder.join("journal.new");
     if fresh.exists() {
-        disk.remove(&fresh).with_context(|| format!("could not remove {}", fresh.display()))?;
+        let _ = disk.remove(&fresh);
     }
-    Ok(())
 }
 
 /// Lets a file have at least so many bytes, and some more that follow soon.

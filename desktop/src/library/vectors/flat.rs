@@ -9,7 +9,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::super::photo::ContentId;
-use super::super::store::{Among, Scored, VectorStore};
+use super::super::store::{Among, Scored, VectorStore, norm};
 use super::compact::{self, is_worthwhile};
 use super::disk::{Disk, RealDisk};
 use super::journal::{Entry, Record, row_sum};
@@ -156,7 +156,7 @@ impl FlatStore {
             let rows = self.rows();
             (rows.generation, rows.end)
         };
-        compact::clean(&*self.disk, &self.folder, generation)?;
+        compact::clean(&*self.disk, &self.folder, generation);
         let path = journal_path(&self.folder);
         let file = File::options()
             .write(true)
@@ -199,8 +199,7 @@ impl FlatStore {
     /// A vector's bytes, at unit length.
     fn row(&self, vector: &[f32]) -> Result<Vec<u8>> {
         self.check_length(vector)?;
-        let norm =
-            scan::norm(vector).context("a vector needs a direction: all its numbers are zero, or one is none")?;
+        let norm = norm(vector).context("a vector needs a direction: all its numbers are zero, or one is none")?;
         let unit: Vec<f32> = vector.iter().map(|x| (f64::from(*x) / norm) as f32).collect();
         let mut numbers = vec![f16::ZERO; unit.len()];
         numbers.convert_from_f32_slice(&unit);

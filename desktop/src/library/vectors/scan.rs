@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use pulp::Arch;
 
 use super::super::photo::ContentId;
-use super::super::store::{Among, Scored};
+use super::super::store::{Among, Scored, norm};
 use super::rows::Rows;
 use super::share::share;
 
@@ -160,12 +160,6 @@ impl<'a> Query<'a> {
         // Two zeros of either sign are equally similar.
         ((totals.iter().sum::<f64>() + rest) / self.norm) as f32 + 0.0
     }
-}
-
-/// The length of a vector; `None` where it has none, or has numbers that are none.
-pub fn norm(vector: &[f32]) -> Option<f64> {
-    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    (norm > 0.0 && norm.is_finite()).then_some(norm)
 }
 
 /// Rows that may be among the best.
