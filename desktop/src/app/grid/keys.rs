@@ -87,7 +87,7 @@ impl Grid {
         if struck(ui, Key::Escape) {
             self.selection.none();
         }
-        if !self.chosen().is_empty() {
+        if self.num_chosen() > 0 {
             if typed(Key::C) {
                 action = Some(Action::Caption);
             }

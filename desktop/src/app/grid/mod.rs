@@ -119,6 +119,11 @@ impl Grid {
         }
     }
 
+    /// How many those are.
+    pub fn num_chosen(&self) -> usize {
+        self.selection.len().max(usize::from(self.selection.cursor().is_some()))
+    }
+
     /// Moves the cursor so many photographs on.
     pub fn step(&mut self, by: isize) {
         let Some(last) = self.items.len().checked_sub(1) else { return };
@@ -247,6 +252,7 @@ impl Grid {
         let about = textures.about(item.photo);
         let name = about.as_ref().map_or_else(|| say_with("photo-number", &[("number", (index + 1).into())]), |about| about.name());
         response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_chosen, &name));
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_selected(is_chosen));
         let has_cursor = self.selection.cursor() == Some(index);
         let has_focus = ui.memory(|memory| memory.has_focus(Self::id()));
         let state = cell::State { is_chosen, has_cursor, has_focus, is_hovered: response.hovered() };
@@ -272,7 +278,7 @@ impl Grid {
             self.selection.only(&self.items, index);
         }
         response.context_menu(|ui| {
-            action = menu::ui(ui, self.chosen().len(), item.content.map(|content| (content, name.clone())));
+            action = menu::ui(ui, self.num_chosen(), item.content.map(|content| (content, name.clone())));
         });
         let caption = about.and_then(|about| about.caption.clone());
         let problem = thumbnail.and_then(Result::err);
