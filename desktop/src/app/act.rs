@@ -31,7 +31,7 @@ impl App {
             }
             Action::AddFolder(folder) => self.add_folder(folder),
             Action::RemoveFolder(folder) => self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop)),
-            Action::Rescan { forget } => self.read_folders(Reading { folders: Vec::new(), forgets: forget }),
+            Action::Rescan { forget } => self.read_folders(Reading { forgets: forget, ..Reading::default() }),
             Action::Search => self.search(false),
             Action::Show(source) => self.show(source),
             Action::Similar(content, name) => self.show(Source::Similar { content, name }),
@@ -67,7 +67,10 @@ impl App {
                 self.clerk_does(move |library| library.catalog().save_album(&name, &query));
             }
             Action::DeleteAlbum(name) => self.clerk_does(move |library| library.catalog().delete_album(&name).map(drop)),
-            Action::Theme(theme) => context.set_theme(theme),
+            Action::Theme(theme) => {
+                self.theme = theme;
+                context.set_theme(theme);
+            }
             Action::WriteCaption => self.ask(Question::Caption),
             Action::StopWriting => self.details.stop(),
             Action::KeepCaption(content, text) => self.keep_caption(content, text, CaptionSource::Person),
@@ -136,13 +139,14 @@ impl App {
         self.bar.focus();
         let added = folder.clone();
         self.clerk_does(move |library| library.catalog().add_root(&added).map(drop));
-        self.read_folders(Reading { folders: vec![folder], forgets: false });
+        self.read_folders(Reading { folders: vec![folder], ..Reading::default() });
     }
 
     /// Has folders read now, or after those that are being read.
     pub(super) fn read_folders(&mut self, reading: Reading) {
         let next = self.next.get_or_insert_with(|| reading.clone());
         next.forgets |= reading.forgets;
+        next.is_quiet &= reading.is_quiet;
         if reading.folders.is_empty() || next.folders.is_empty() {
             next.folders.clear();
         } else {
@@ -160,7 +164,10 @@ impl App {
         }
         let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) else { return };
         let Some(reading) = self.next.take() else { return };
-        let (id, wishes) = self.tasks.begin(say("task-reading"));
+        let (id, wishes) = match reading.is_quiet {
+            true => self.tasks.begin_quietly(say("task-reading")),
+            false => self.tasks.begin(say("task-reading")),
+        };
         self.indexing = Some(id);
         indexing::run(library, engine, reading, id, wishes, self.post.clone());
     }

@@ -24,8 +24,11 @@ use super::words::{self, say_with};
 /// Sides that a photograph may have in the grid.
 pub const SIDES: std::ops::RangeInclusive<f32> = 72.0..=420.0;
 
-/// Space around the grid.
+/// Space beside the grid.
 const MARGIN: f32 = 16.0;
+
+/// Space above it and below; dividers bring their own.
+const EDGE: f32 = 8.0;
 
 /// What the grid shows and where it is.
 pub struct Grid {
@@ -155,11 +158,11 @@ impl Grid {
         if std::mem::take(&mut self.shows_cursor) {
             self.show_cursor(area.height());
         }
-        self.scroll.settle(self.layout.height + f64::from(2.0 * MARGIN), area.height());
+        self.scroll.settle(self.layout.height + f64::from(2.0 * EDGE), area.height());
         textures.draw_at(self.layout.side * ui.pixels_per_point());
         let drawn = self.photographs(ui, area, inside, textures);
         action = drawn.or(action);
-        if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * MARGIN)) {
+        if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * EDGE)) {
             self.scroll.top = top;
         }
         ui.advance_cursor_after_rect(area);
@@ -180,7 +183,7 @@ impl Grid {
         }
         if let Some((index, offset)) = self.scroll.keep.take() {
             if index < self.items.len() {
-                self.scroll.top = self.layout.place(index).1 + f64::from(MARGIN) - offset;
+                self.scroll.top = self.layout.place(index).1 + f64::from(EDGE) - offset;
             }
         }
     }
@@ -203,7 +206,7 @@ impl Grid {
     fn photographs(&mut self, ui: &mut Ui, area: Rect, inside: Rect, textures: &mut Textures) -> Option<Action> {
         let painter_area = area.intersect(ui.clip_rect());
         ui.shrink_clip_rect(painter_area);
-        let top = self.scroll.top - f64::from(MARGIN);
+        let top = self.scroll.top - f64::from(EDGE);
         let bottom = top + f64::from(area.height());
         let mut action = None;
         self.laid_out = 0;
@@ -310,7 +313,7 @@ impl Grid {
     /// Scrolls until the cursor is seen.
     fn show_cursor(&mut self, height: f32) {
         let Some(index) = self.selection.cursor().filter(|index| *index < self.items.len()) else { return };
-        let y = self.layout.place(index).1 + f64::from(MARGIN);
+        let y = self.layout.place(index).1 + f64::from(EDGE);
         let divider = f64::from(self.layout.divider);
         let (above, below) = (y - divider - f64::from(GAP), y + self.layout.step() - f64::from(height));
         self.scroll.top = self.scroll.top.min(above).max(below);
@@ -321,8 +324,8 @@ impl Grid {
         if self.items.is_empty() || self.layout.columns == 0 || self.scroll.top <= 0.0 {
             return None;
         }
-        let index = self.layout.first_at((self.scroll.top - f64::from(MARGIN)).max(0.0));
-        (index < self.items.len()).then(|| (index, self.layout.place(index).1 + f64::from(MARGIN) - self.scroll.top))
+        let index = self.layout.first_at((self.scroll.top - f64::from(EDGE)).max(0.0));
+        (index < self.items.len()).then(|| (index, self.layout.place(index).1 + f64::from(EDGE) - self.scroll.top))
     }
 
     fn anchor(&self) -> Option<(i64, f64)> {

@@ -2,6 +2,7 @@
 
 title = Medley
 cancel = Cancel
+choose = Choose…
 undo = Undo
 undo-forget = They are gone
 notice-close = Close this message
@@ -22,6 +23,7 @@ library-failed = The library could not be opened: { $reason }
 model-loading = Model { $percent } %
 model-loading-hint = The model is being loaded; until it is there, names and dates can be searched.
 model-failed = The model could not be loaded: { $reason }
+model-cannot-search = This model cannot compare pictures with texts, so nothing can be searched by words and no new photographs are read: set MEDLEY_MODEL to one that matches, or to nothing for the built-in one.
 model-not-there = The model is still being loaded
 window-no-adapter = no graphics adapter could be opened for the window ({ $reason }): install a Vulkan driver such as mesa-vulkan-drivers, or use the commands, see medley --help
 window-no-screen = no window could be opened ({ $reason }): start it where there is a screen, or use the commands, see medley --help
@@ -252,8 +254,9 @@ bulk-text = A .txt for each, one caption a line
 bulk-jsonl = metadata.jsonl in each folder
 bulk-xmp = An XMP sidecar for each (dc:description)
 bulk-beside = beside the photographs
-bulk-mirror = in a folder of their own…
-bulk-mirror-at = in { $folder }
+bulk-mirror = in a folder of their own
+bulk-mirror-path = Folder of the captions
+bulk-mirror-hint = /home/me/captions
 bulk-keep = Keep the captions that are there
 bulk-there = { $count ->
     [one] One of these photographs has such a file already:

@@ -10,6 +10,7 @@ use super::thumbnails::Loaded;
 use crate::app::bulk::{Draft, Plan};
 use crate::app::details::About;
 use crate::app::notices::Notice;
+use crate::app::settings::Settings;
 use crate::app::sources::Contents;
 use crate::app::tasks::{News, TaskId};
 use crate::engine::{Engine, Pending};
@@ -35,6 +36,8 @@ pub enum Message {
     About(Box<About>),
     /// The model was asked something about a photograph.
     Asked(ContentId, Asked, Result<Pending, String>),
+    /// How the window was left.
+    Settings(Settings),
     /// What stands at the left.
     Contents(Box<Contents>),
     /// News of a task.
