@@ -32,7 +32,13 @@ impl App {
             Action::AddFolder(folder) => self.add_folder(folder),
             Action::RemoveFolder(folder) => self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop)),
             Action::Rescan { forget } => self.read_folders(Reading { forgets: forget, ..Reading::default() }),
-            Action::Search => self.search(false),
+            Action::Search => {
+                // What is typed is looked for everywhere, not among duplicates.
+                if !self.sources.current.can_be_searched() && !self.bar.text.trim().is_empty() {
+                    self.sources.current = Source::All;
+                }
+                self.search(false);
+            }
             Action::Show(source) => self.show(source),
             Action::Similar(content, name) => self.show(Source::Similar { content, name }),
             Action::Open => self.open_large(context),
@@ -119,7 +125,7 @@ impl App {
     }
 
     fn show(&mut self, source: Source) {
-        if matches!(source, Source::Similar { .. }) {
+        if !source.can_be_searched() {
             self.bar.set(String::new());
         }
         self.is_large = false;

@@ -73,10 +73,14 @@ impl App {
         let asked = Panel::top("search").frame(top).show(ui, |ui| self.search_bar(ui)).inner;
         actions.extend(asked);
         let left = panel.inner_margin(Margin { left: 12, right: 12, top: 10, bottom: 0 });
+        // Where there is hardly room for photographs, they have it.
+        let has_room = ui.available_width() > 520.0;
         let side = Panel::left("sources").frame(left).default_size(208.0).size_range(150.0..=340.0);
-        let shown = side.show(ui, |ui| self.sources.ui(ui));
-        self.left = shown.response.rect.width();
-        actions.extend(shown.inner);
+        if has_room {
+            let shown = side.show(ui, |ui| self.sources.ui(ui));
+            self.left = shown.response.rect.width();
+            actions.extend(shown.inner);
+        }
         let asked = CentralPanel::no_frame().show(ui, |ui| self.middle(ui)).inner;
         actions.extend(asked);
     }
