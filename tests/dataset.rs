@@ -303,3 +303,29 @@ fn bad_datasets_are_one_line_each() {
     let found = out(&medley(folder.path(), &["data", "check", "gone.json"]), 1);
     assert!(found.contains("pictures that are not there: 1\n  nowhere.jpg"), "{found}");
 }
+
+/// Ctrl-C a while after the start, later where nothing was captioned by then.
+#[cfg(unix)]
+#[test]
+fn scores_of_what_was_captioned_survive_being_stopped() {
+    let names: Vec<String> = (0..2000).map(|place| format!("{place}.jpg")).collect();
+    let list: Vec<Value> = names.iter().map(|name| json!({"image": name, "caption": "a man"})).collect();
+    let folder = described(&[("a.jpg", "astronaut")], &json!(list));
+    names.iter().for_each(|name| fs::hard_link(folder.path().join("a.jpg"), folder.path().join(name)).unwrap());
+    for seconds in [2, 6, 18, 54] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
+        command.args(["eval", "caption", "--data", "list.json", "--images", ".", "--batch", "1"]);
+        command.current_dir(folder.path()).env("MEDLEY_DEVICE", "cpu").env_remove("MEDLEY_MODEL");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(seconds));
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = err(&output, 130);
+        if said.contains("stopped after") {
+            assert!(said.contains(" of 2000: what follows is of those"), "{said}");
+            assert!(out(&output, 130).contains("CIDEr"));
+            return;
+        }
+    }
+    panic!("nothing was captioned in 54 seconds");
+}

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use medley::DeviceChoice;
+use medley::{DeviceChoice, LoadOptions};
 use medley_desktop::engine::{Engine, ModelChoice};
 use medley_desktop::library::Library;
 use medley_desktop::library::index::{IndexEvent, IndexOptions, IndexSummary, index};
@@ -374,4 +374,20 @@ fn what_is_forgotten_is_gone_and_the_file_stays() {
     assert_eq!(world.library.forget(Path::new("/nowhere")).unwrap(), 0);
     assert_eq!(world.library.forget(&world.photos()).unwrap(), 2);
     assert!(world.library.catalog().roots().unwrap().is_empty());
+}
+
+#[test]
+fn another_model_adds_vectors_and_takes_none_away() {
+    let world = World::with(3);
+    world.index();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    let options = LoadOptions { tokenizer: Some(fixtures.join("tokenizer/tokenizer.json")), ..LoadOptions::default() };
+    let model = ModelChoice { path: Some(fixtures.join("tiny_itm")), options };
+    let other = Engine::open(model, DeviceChoice::Cpu, &mut |_| ()).unwrap();
+    let mut report = |_| ControlFlow::Continue(());
+    let summary = index(&world.library, &other, &[world.photos()], &IndexOptions::default(), &mut report).unwrap();
+    assert_eq!((summary.unchanged, summary.embedded), (3, 3));
+    assert_eq!((world.vectors(), world.library.vectors(other.about()).unwrap().len()), (3, 3));
+    assert_eq!(world.index().embedded, 0);
+    assert_eq!(world.library.columns().unwrap().len(), 2);
 }

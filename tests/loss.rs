@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
-use medley::checkpoint::{LoadOptions, load};
-use medley::loss::{Reduction, itm, lm};
-use medley::model::{Captioner, Dialog, Head, Model, Reasoner};
+use medley::checkpoint::{LoadOptions, Weights, load};
+use medley::loss::{Reduction, itc, itm, lm, positives, similarities, soft_targets};
+use medley::model::{Captioner, Dialog, Head, Model, Pretraining, Reasoner};
 use medley::progress::silent;
-use medley::text::Context;
+use medley::text::{Context, TokenIds};
+use medley::train::{FeatureQueue, Pairs, Shown, matching_loss};
 use medley_tests::{Reference, device, fixture, largest_difference, values};
 
 const LOSS: f32 = 1e-4;
@@ -231,6 +232,68 @@ fn the_loss_of_dialogs_and_its_gradients_are_those_of_pytorch() {
     let loss = itm(model.itm_logits(reference.ids("input_ids", &device), hidden, &context), &labels(&reference));
     reference.assert_close("loss", loss.clone().inner(), LOSS);
     assert_gradients(&collect(&model, Some(loss.backward())), &expected, GRADIENT);
+}
+
+/// A file that belongs to the models of this repository, whatever other models are tested.
+fn own(name: &str) -> String {
+    format!("{}/fixtures/orig/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The sum of the three losses of one step, twin, queue and drawn negatives as the reference has them.
+fn step_loss(model: &Pretraining, device: &Device) -> Tensor<1> {
+    let reference = Reference::read(&own("pretrain_ref.safetensors"));
+    let pixels = reference.tensor::<4>("pixel_values", device);
+    let (ids, hidden) = (reference.ids("input_ids", device), reference.hidden("attention_mask", device));
+    let image_embeds = model.vision().forward(pixels.clone());
+    let context = Context::new(image_embeds.clone());
+    let (comparer, [batch, token]) = (model.comparer(), ids.dims());
+    let pictures: Vec<i64> = (0..batch as i64).collect();
+
+    let file = Weights::open(own("pretrain.pth").as_ref()).unwrap();
+    let queue = ["image_queue", "text_queue"].map(|name| {
+        let shape: [usize; 2] = file.tensors()[name].shape.clone().try_into().unwrap();
+        Tensor::<2>::from_data(TensorData::new(file.read(name).unwrap(), shape), device).transpose()
+    });
+    let [images, texts] = queue;
+    let queue = FeatureQueue::restore(images.clone(), texts, vec![-100; images.dims()[0]], 0);
+    let twin = ["image_feat_m", "text_feat_m"].map(|name| reference.tensor::<2>(name, device));
+    let [image_keys, text_keys] = queue.keys(twin[0].clone(), twin[1].clone());
+    let right = positives(&pictures, &queue.key_ids(&pictures), device);
+    let alike = |features: Tensor<2>, keys: &Tensor<2>| similarities(features, keys.clone(), comparer.temperature());
+    let targets = |features: &Tensor<2>, keys| soft_targets(alike(features.clone(), keys).detach(), right.clone(), 0.4);
+    let contrast = itc(
+        alike(comparer.image_feature(image_embeds), &text_keys),
+        alike(comparer.text_feature(ids.clone(), Some(hidden.clone())), &image_keys),
+        targets(&twin[0], &text_keys),
+        targets(&twin[1], &image_keys),
+    );
+
+    let lengths = reference.int("attention_mask").1.chunks(token).map(|mask| mask.iter().sum::<i64>() as usize);
+    let texts: Vec<Vec<u32>> =
+        reference.rows("input_ids").iter().zip(lengths).map(|(row, length)| row[..length].to_vec()).collect();
+    let tokens = TokenIds { pad: 0, cls: 101, sep: 102, decode: 126, encode: 127 };
+    let pairs = Pairs { context: context.clone(), shown: Shown::Pixels(pixels), texts: &texts, ids: &pictures };
+    let drawn = ["neg_image_idx", "neg_text_idx"]
+        .map(|name| reference.int(name).1.iter().map(|place| *place as usize).collect::<Vec<_>>());
+    let matching = matching_loss(comparer, tokens, &pairs, &drawn[0], &drawn[1]);
+
+    let start = Tensor::<2, Int>::full([batch, 1], tokens.decode as i32, device);
+    let written = Tensor::cat(vec![start, ids.narrow(1, 1, token - 1)], 1);
+    let logits = model.writer().logits(written.clone(), Some(hidden.clone()), &context);
+    contrast + matching + lm(logits, written, hidden, 0.1, Reduction::Mean)
+}
+
+#[test]
+fn the_gradients_of_a_whole_step_of_pre_training_are_those_of_pytorch() {
+    let device = device("cpu");
+    let sizes = own("../tiny_itm");
+    let of = |name: &str, device: &Device| Pretraining::of(open(&own(name), &sizes, device)).unwrap();
+    let expected = collect(&of("pretrain_grads.pth", &device), None);
+    let device = device.autodiff();
+    let model = of("pretrain.pth", &device).train();
+    let found = collect(&model, Some(step_loss(&model, &device).backward()));
+    assert!(found.len() > 60 && found.contains_key("temperature"), "{:?}", found.keys());
+    assert_gradients(&found, &expected, GRADIENT);
 }
 
 #[test]

@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use medley_desktop::library::photo::Kind;
-use medley_desktop::library::query::{Compare, Completion, Filter, Period, Query, QueryError, Recent, Term, What, complete};
+use medley_desktop::library::query::{
+    Compare, Completion, Filter, Period, Query, QueryError, Recent, Term, What, complete,
+};
 use proptest::prelude::*;
 
 fn read(text: &str) -> Query {
@@ -27,9 +29,36 @@ fn period(year: u16, month: Option<u8>, day: Option<u8>) -> Option<Period> {
 /// Values that are easy to get wrong, between those that are not.
 fn text() -> impl Strategy<Value = String> {
     let odd = prop::sample::select(vec![
-        "OR", "NOT", "AND", "-", "+dog", "-dog", "a OR b", "(x)", "\"", "\\", "a\\\"b", "date:2024", "x^2", "^", "^^",
-        "12:30", "http://a.b", "camra:x", "./x.jpg", "~/a b.jpg", "C:\\x", "é:ü", "a\tb", " a ", "a  b", "image:x", "..",
-        ">=3", "*", "日本 語",
+        "OR",
+        "NOT",
+        "AND",
+        "-",
+        "+dog",
+        "-dog",
+        "a OR b",
+        "(x)",
+        "\"",
+        "\\",
+        "a\\\"b",
+        "date:2024",
+        "x^2",
+        "^",
+        "^^",
+        "12:30",
+        "http://a.b",
+        "camra:x",
+        "./x.jpg",
+        "~/a b.jpg",
+        "C:\\x",
+        "é:ü",
+        "a\tb",
+        " a ",
+        "a  b",
+        "image:x",
+        "..",
+        ">=3",
+        "*",
+        "日本 語",
     ]);
     prop_oneof![odd.prop_map(str::to_owned), "[a-z]{1,8}( [a-z]{1,8}){0,3}", "\\PC{1,12}"]
         .prop_filter("blank", |text| !text.trim().is_empty())
@@ -54,7 +83,9 @@ fn compare<T: Clone + PartialOrd + std::fmt::Debug + 'static>(
 
 fn date() -> impl Strategy<Value = Option<Period>> {
     let numbers = (1..=9999_u16, prop::option::of(1..=12_u8), prop::option::of(1..=28_u8));
-    prop::option::of(numbers.prop_filter_map("no day without a month", |(year, month, day)| Period::new(year, month, day)))
+    prop::option::of(
+        numbers.prop_filter_map("no day without a month", |(year, month, day)| Period::new(year, month, day)),
+    )
 }
 
 fn filter() -> impl Strategy<Value = Filter> {

@@ -7,14 +7,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use medley::DeviceChoice;
-use medley_desktop::engine::{Engine, ModelChoice};
+use medley_desktop::engine::{Engine, ModelChoice, Request, Urgency};
 use medley_desktop::library::Library;
 use medley_desktop::library::catalog::Order;
 use medley_desktop::library::index::{IndexOptions, index};
 use medley_desktop::library::query::{Filter, Query};
 use medley_desktop::library::search::{Hit, SearchEvent, SearchOptions, SearchOrder, list, search, similar};
+use medley_desktop::library::store::Among;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -99,7 +101,8 @@ fn terms_count_against_and_alternatives_count_the_better() {
     let (one, other) = (found("a cat", &options), found("a person", &options));
     let either = found("a cat OR a person", &options);
     for hit in &either {
-        let similarity = |hits: &[Hit]| hits.iter().find(|found| found.content == hit.content).unwrap().similarity.unwrap();
+        let similarity =
+            |hits: &[Hit]| hits.iter().find(|found| found.content == hit.content).unwrap().similarity.unwrap();
         let better = similarity(&one).max(similarity(&other));
         assert!((hit.similarity.unwrap() - better).abs() < 1e-3);
     }
@@ -224,4 +227,78 @@ fn the_command_says_what_is_wrong() {
     assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found"));
     let hidden = err(&medley(&["a cat", "--strict", "1"]), 0);
     assert!(hidden.contains("--strict 0"), "{hidden}");
+}
+
+/// As many photographs as `MEDLEY_PHOTOS` says, invented: a date, a folder, a name, a camera, stars, half of them a caption.
+const FILL: &str = "
+    insert into root(id, path) values (1, x'2f70');
+    insert into content(id, hash, width, height) with recursive n(i) as (select 1 union all select i + 1 from n where i < :count)
+        select i, randomblob(32), iif(i % 4 = 0, 4032, 1920), iif(i % 4 = 0, 3024, 1080) from n;
+    insert into photo(root, path, folder, name, kind, size_bytes, modified_ns, content, taken, camera, rating)
+        select 1, cast(id as blob), '/p/' || (2005 + id % 20) || '/event ' || (id % 977), 'IMG_' || id || '.jpg',
+        iif(id % 50 = 0, 'video', 'photo'), 100000 + id * 7919 % 9000000, 0, id,
+        strftime('%Y-%m-%dT%H:%M:%S', 1104537600 + id * 7919 * 61 % 630000000, 'unixepoch'),
+        case id % 3 when 0 then 'Canon EOS R6' when 1 then 'Apple iPhone 15 Pro' end, iif(id % 10 = 0, id / 10 % 6, null) from content;
+    insert into caption(content, text, source, written_ms)
+        select id, 'a black dog in ' || iif(id % 101 = 0, 'new york', 'the grass'), 'model', 0 from content where id % 2 = 0;";
+
+#[test]
+#[ignore = "prints how long the parts of a search take"]
+fn times_of_a_large_library() {
+    let _turn = turn();
+    let count: i64 = std::env::var("MEDLEY_PHOTOS").map_or(100_000, |count| count.parse().unwrap());
+    let folder = TempDir::new().unwrap();
+    let (engine, library) = (&ALBUM.engine, Library::open(folder.path()).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+    connection.execute_batch(&FILL.replace(":count", &count.to_string())).unwrap();
+    let store = library.vectors(engine.about()).unwrap();
+    let mut state = 1_u32;
+    let mut vector = || {
+        let mut number = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let numbers: Vec<f32> = (0..store.dimensions()).map(|_| number()).collect();
+        let length = numbers.iter().map(|number| number * number).sum::<f32>().sqrt();
+        numbers.into_iter().map(|number| number / length).collect::<Vec<f32>>()
+    };
+    let contents: Vec<i64> = (1..=count).collect();
+    for batch in contents.chunks(10_000) {
+        store.upsert(&batch.iter().map(|content| (*content, vector())).collect::<Vec<_>>()).unwrap();
+    }
+    println!("{count} photographs; the least and the median of 9, in milliseconds");
+    let time = |name: &str, work: &mut dyn FnMut(usize)| {
+        let mut times: Vec<f64> = (0..9)
+            .map(|run| {
+                let start = Instant::now();
+                work(run);
+                1000.0 * start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!("{name:<44} {:>8.1} {:>8.1}", times[0], times[4]);
+    };
+    for filter in
+        ["", "date:2014-06", "camera:canon", "rating:>=4", "folder:2014", "\"new york\"", "size:>8mp", "has:caption"]
+    {
+        let query: Query = filter.parse().unwrap();
+        time(&format!("filter {filter}"), &mut |_| {
+            library.catalog().find(&query.filter, Order::Newest).unwrap();
+        });
+    }
+    time("text", &mut |run| {
+        let text = format!("a dog number {run} jumping into a lake");
+        engine.ask(Urgency::Interactive, Request::TextFeatures(vec![text])).features().unwrap();
+    });
+    let query = vector();
+    time("scan of all", &mut |_| {
+        store.search(&query, 200, Among::All).unwrap();
+    });
+    for (number, filter) in ["", "camera:canon", "date:2014-06"].into_iter().enumerate() {
+        let options = SearchOptions { rerank: 0, ..loose() };
+        time(&format!("first results: words {filter}"), &mut |run| {
+            let query: Query = format!("a cat number {run}{number} running in the snow {filter}").parse().unwrap();
+            search(&library, engine, &query, &options, &mut |_| ControlFlow::Continue(())).unwrap();
+        });
+    }
 }

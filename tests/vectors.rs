@@ -178,11 +178,29 @@ impl Random {
     }
 }
 
+/// Hundreds that differ by less than sums in 32 bits are off.
+#[test]
+fn sums_in_32_bits_do_not_decide() {
+    let folder = TempDir::new().unwrap();
+    let store = FlatStore::open(folder.path(), 256).unwrap();
+    let mut random = Random(3);
+    let like = random.vector(256, false);
+    let near = |random: &mut Random| like.iter().map(|x| x + (random.next() % 3) as f32 * 5e-4).collect();
+    let vectors: Vec<(ContentId, Vec<f32>)> = (0..3000).map(|content| (content, near(&mut random))).collect();
+    store.upsert(&vectors).unwrap();
+    let map: Plain = vectors.iter().map(|(content, vector)| (*content, kept(vector))).collect();
+    for top in [1, 100, 1500] {
+        let query = random.vector(256, false);
+        assert_eq!(store.search(&query, top, Among::All).unwrap(), brute(&map, &query, top, Among::All));
+        assert_eq!(store.search(&like, top, Among::All).unwrap(), brute(&map, &like, top, Among::All));
+    }
+}
+
 /// What some tests do to a store.
 fn story() -> Vec<Operation> {
     let vector = |seed| Random(seed).vector(4, false);
     vec![
-        Operation::Upsert(vec![(1, vector(1)), (2, vector(2)), (3, vector(3))]),
+        Operation::Upsert(vec![(1, vector(1)), (2, vector(2)), (3, vector(3)), (12, vector(9)), (13, vector(10))]),
         Operation::Upsert(vec![(4, vector(4)), (2, vector(5))]),
         Operation::Delete(vec![1, 9]),
         Operation::Compact,

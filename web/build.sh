@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
 # Builds the page into web/dist, or checks that its module compiles.
 # usage: web/build.sh check|build [more arguments for cargo]
-#
-# Where rustup has no wasm32 standard library but Debian's rustc has its source, it builds that too:
-#   apt-get install --no-install-recommends rustc-web cargo-web rust-web-src
 set -euo pipefail
 cd "$(dirname "$0")"
 
-target=wasm32-unknown-unknown
 task=${1:-build}
 case "$task" in
 check | build) [ $# -eq 0 ] || shift ;;
@@ -17,33 +13,8 @@ check | build) [ $# -eq 0 ] || shift ;;
   ;;
 esac
 
-# Runs cargo for wasm, with rustup's standard library or Debian's.
-for_wasm() {
-  if rustup target list --installed 2>/dev/null | grep -qx "$target"; then
-    cargo "$@" --target "$target" --release --locked
-    return
-  fi
-  local rustc=/usr/bin/rustc cargo=/usr/bin/cargo linker
-  if ! [ -x "$rustc" ] || ! [ -x "$cargo" ] || ! [ -e "$("$rustc" --print sysroot)/lib/rustlib/src/rust/library" ]; then
-    echo "no standard library for $target: run 'rustup target add $target'" >&2
-    echo "or, on Debian, 'apt-get install rustc-web cargo-web rust-web-src'" >&2
-    exit 1
-  fi
-  # Debian's compiler has no linker for wasm; rustup's has.
-  if [ -z "${CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER:-}" ]; then
-    for linker in "$(rustc --print sysroot)"/lib/rustlib/*/bin/rust-lld "$(command -v wasm-ld || true)"; do
-      if [ -x "$linker" ]; then
-        export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
-        break
-      fi
-    done
-  fi
-  # -Z needs a nightly compiler, or this word for it.
-  RUSTC_BOOTSTRAP=1 RUSTC=$rustc "$cargo" "$@" -Z build-std=std,panic_abort --target "$target" --release --locked
-}
-
-for_wasm "$task" "$@"
+./cargo.sh "$task" "$@"
 if [ "$task" = build ]; then
   target_dir=${CARGO_TARGET_DIR:-target}
-  cargo run --quiet --locked --package medley-web-pack --release -- "$target_dir/$target/release/medley_web.wasm" dist
+  cargo run --quiet --locked --package medley-web-pack --release -- "$target_dir/wasm32-unknown-unknown/release/medley_web.wasm" dist
 fi

@@ -613,11 +613,12 @@ def pretrain_like(out_dir, spec, seed=0):
         fim = F.normalize(itm_.vision_proj(im_m[:, 0]), dim=-1)
         ftm = F.normalize(itm_.text_proj(itm_.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]), dim=-1)
         o["image_feat_m"], o["text_feat_m"] = fim, ftm
-        T, alpha = sd["temp"], 0.4
+        T, alpha = sd["temp"].clone(), 0.4
         ia = torch.cat([fim.t(), sd["image_queue"]], 1); ta = torch.cat([ftm.t(), sd["text_queue"]], 1)
         tgt = torch.zeros(B, ia.shape[1]); tgt.fill_diagonal_(1)
         t_i2t = alpha * F.softmax(fim @ ta / T, 1) + (1 - alpha) * tgt
         t_t2i = alpha * F.softmax(ftm @ ia / T, 1) + (1 - alpha) * tgt
+    T.requires_grad_(True)
     s_i2t, s_t2i = fi @ ta / T, ft @ ia / T
     o["sim_i2t"], o["sim_t2i"] = s_i2t, s_t2i
     o["loss_ita"] = (-(F.log_softmax(s_i2t, 1) * t_i2t).sum(1).mean() - (F.log_softmax(s_t2i, 1) * t_t2i).sum(1).mean()) / 2
@@ -635,9 +636,27 @@ def pretrain_like(out_dir, spec, seed=0):
     o["loss_lm"] = ca.text_decoder(input_ids=idd, attention_mask=mask, encoder_hidden_states=img, encoder_attention_mask=iat,
                                    labels=idd.masked_fill(idd == PAD, -100)).loss
     ca.text_decoder.label_smoothing = 0.0
+    torch.save({"model": pretrain_grads(it, ca, T, o["loss_ita"] + o["loss_itm"] + o["loss_lm"], mp)}, f"{out_dir}/pretrain_grads.pth")
     json.dump({"alpha": 0.4, "note": "vision LN eps 1e-5; loss_ita uses the stored *_m weights directly", "text": spec["text"], "vision": spec["vision"],
                "tensors": save(f"{out_dir}/pretrain_ref.safetensors", o)}, open(f"{out_dir}/pretrain_meta.json", "w"), indent=1)
     return sd, o
+
+
+def pretrain_grads(it, ca, temp, loss, max_positions):
+    """d loss / d every learned tensor under the original names; what reading and writing share has the sum of both parts."""
+    loss.backward()
+    grad = lambda p: torch.zeros_like(p) if p.grad is None else p.grad
+    gi = {k: grad(p) for k, p in it.named_parameters(remove_duplicate=False)}
+    gc = {k: grad(p) for k, p in ca.named_parameters(remove_duplicate=False) if k.startswith("text_decoder.")}
+    for k in [k for k in gi if k.startswith("text_encoder.") and ".attention." not in k]:
+        twin = k.replace("text_encoder.", "text_decoder.bert.", 1)
+        if twin in gc:
+            gi[k] = gc[twin] = gi[k] + gc[twin]
+    gc["text_decoder.cls.predictions.decoder.weight"] = gi["text_encoder.embeddings.word_embeddings.weight"]
+    d = to_orig_state(gi, max_positions)
+    d.update(to_orig_state(gc, max_positions))
+    d["temp"] = temp.grad
+    return d
 
 
 def write_mapping(path, heads):

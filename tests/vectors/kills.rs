@@ -103,6 +103,8 @@ fn a_kill_between_any_two_bytes_loses_nothing_and_invents_nothing() {
         let state = plain(&store);
         assert!(states.contains(&state), "after {left} steps: {state:?} is neither of {states:?}");
         assert_eq!(store.repaired(), None, "after {left} steps");
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 3, "after {left} steps there is more than a lock, a journal and its vectors");
         // And life goes on.
         let late = Operation::Upsert(vec![(11, vec![1.0; 4])]);
         late.on_store(&store).unwrap();
@@ -166,6 +168,24 @@ fn what_the_disk_may_not_have_is_taken_back() {
         assert_eq!(plain(&FlatStore::open(folder.path(), 4).unwrap()), before);
         store.upsert(&[(2, vec![1.0; 4])]).unwrap();
         assert_eq!(plain(&FlatStore::open(folder.path(), 4).unwrap()).len(), 2);
+    }
+}
+
+#[test]
+fn what_another_program_left_unfinished_is_cut_off_by_the_next_writer() {
+    let many: Vec<_> = (0..10).map(|content| (content, vec![1.0; 4])).collect();
+    // A head of 32 bytes, then a record of 28 and 12 for each.
+    for length in 33..32 + 28 + 12 * 10 {
+        let folder = TempDir::new().unwrap();
+        let store = FlatStore::open(folder.path(), 4).unwrap();
+        let onlooker = FlatStore::open(folder.path(), 4).unwrap();
+        store.upsert(&many).unwrap();
+        File::options().write(true).open(folder.path().join("journal")).unwrap().set_len(length).unwrap();
+        assert!(plain(&onlooker).is_empty());
+        onlooker.upsert(&many[..1]).unwrap();
+        assert_eq!(plain(&onlooker).len(), 1);
+        let again = FlatStore::open(folder.path(), 4).unwrap();
+        assert_eq!((plain(&again).len(), again.repaired()), (1, None), "at {length}");
     }
 }
 

@@ -1,4 +1,7 @@
-//! Matrix products on the CPU, by the `gemm` crate and without writing the result twice.
+//! Matrix products on the CPU, without writing the result twice.
+//!
+//! By the `gemm` crate but for two kinds: few rows on the left, where it does not read as fast as
+//! memory gives, and vectors of four numbers, for which its tiles are too large.
 
 // `gemm` takes pointers. This file alone calls it, after checking every matrix against its slice.
 #![allow(unsafe_code)]
@@ -9,7 +12,7 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use gemm::Parallelism;
 
-use super::rows;
+use super::{few_rows, rows, tile};
 
 /// Rows of the result that a task works on at the most; each packs the right side for itself.
 const PIECE_ROWS: usize = 512;
@@ -19,6 +22,9 @@ const TILE: [usize; 2] = [4, 24];
 
 /// Multiplications that are worth a second thread.
 const WORTH_THREADS: usize = 1 << 20;
+
+/// Whether the CPU's vectors hold four numbers.
+const NARROW: bool = cfg!(feature = "narrow");
 
 /// Numbers of a slice seen as a matrix.
 #[derive(Clone, Copy)]
@@ -67,12 +73,46 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn rows(self, rows: Range<usize>) -> Self {
+    /// Some of its rows.
+    pub fn rows_of(self, rows: Range<usize>) -> Self {
         Self { values: &self.values[rows.start * self.row_stride..], rows: rows.len(), ..self }
     }
 
-    fn columns(self, columns: Range<usize>) -> Self {
+    /// Some of its columns.
+    pub fn columns_of(self, columns: Range<usize>) -> Self {
         Self { values: &self.values[columns.start * self.column_stride..], columns: columns.len(), ..self }
+    }
+
+    /// Number of rows.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// From a row to the next.
+    pub fn row_stride(self) -> usize {
+        self.row_stride
+    }
+
+    /// From a column to the next.
+    pub fn column_stride(self) -> usize {
+        self.column_stride
+    }
+
+    /// The numbers of a row, wherever they lie.
+    pub fn row(self, row: usize) -> impl Iterator<Item = f32> + 'a {
+        let values = &self.values[row * self.row_stride..];
+        values.iter().step_by(self.column_stride.max(1)).take(self.columns).copied()
+    }
+
+    /// The numbers of a row that follow each other.
+    pub fn slice_of_row(self, row: usize) -> &'a [f32] {
+        assert_eq!(self.column_stride, 1, "a row without gaps");
+        &self.values[row * self.row_stride..][..self.columns]
     }
 }
 
@@ -80,6 +120,11 @@ impl<'a> Matrix<'a> {
 pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, row: Option<&[f32]>) -> Vec<f32> {
     let (rows, columns) = (a.rows, b.columns);
     assert!(row.is_none_or(|row| row.len() == columns), "a row is as wide as the product");
+    if few_rows::fits(a, b) || NARROW {
+        let mut result = row.map_or_else(|| vec![0.0; rows * columns], |row| row.repeat(rows));
+        add_on_threads(&mut result, a, b);
+        return result;
+    }
     let mut result = Vec::with_capacity(rows * columns);
     if rows * columns == 0 {
         return result;
@@ -99,7 +144,7 @@ pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, row: Option<&[f32]>) -> Vec<
                 }
             }
             let start = out.add(rows.start * columns + columns_of.start);
-            multiply(start, columns, a.rows(rows), b.columns(columns_of), 1.0, row.is_some());
+            multiply(start, columns, a.rows_of(rows), b.columns_of(columns_of), 1.0, row.is_some());
         }
     };
     if rows * columns * a.columns < WORTH_THREADS {
@@ -113,6 +158,27 @@ pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, row: Option<&[f32]>) -> Vec<
     // SAFETY: every piece has written all its numbers.
     unsafe { result.set_len(rows * columns) }
     result
+}
+
+/// Adds `a b` to `result`, without `gemm`.
+fn add_on_threads(result: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+    let columns = b.columns;
+    if !few_rows::fits(a, b) {
+        return rows::fill(result, PIECE_ROWS * columns, |index, out| {
+            let first = index * PIECE_ROWS;
+            tile::add(out, a.rows_of(first..first + out.len() / columns), b, 1.0);
+        });
+    }
+    let is_small = result.len() * a.columns < WORTH_THREADS;
+    let pieces = if is_small { std::iter::once(0..columns).collect() } else { pieces(columns, 1, TILE[1]) };
+    let mut rest: Vec<&mut [f32]> = result.chunks_exact_mut(columns).collect();
+    let mut taken = |columns: usize| -> Vec<&mut [f32]> {
+        rest.iter_mut().map(|row| row.split_off_mut(..columns).expect("pieces are as wide as a row")).collect()
+    };
+    let tasks = pieces.into_iter().map(|columns| (taken(columns.len()), columns)).collect();
+    rows::each(tasks, |(mut out, columns)| {
+        rows::vectorized(|| few_rows::add(&mut out, a, b.columns_of(columns), 1.0));
+    });
 }
 
 /// Where the numbers of a result lie; tasks write to different ones.
@@ -135,6 +201,16 @@ fn pieces(length: usize, least: usize, tile: usize) -> Vec<Range<usize>> {
 /// `out = scale * a b`, row by row, on this thread.
 pub(super) fn product_into(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, scale: f32) {
     assert_eq!(out.len(), a.rows * b.columns, "the result has room for the product");
+    assert_eq!(a.columns, b.rows, "columns of the left are rows of the right");
+    if few_rows::fits(a, b) {
+        out.fill(0.0);
+        let mut out: Vec<&mut [f32]> = out.chunks_exact_mut(b.columns).collect();
+        return rows::vectorized(|| few_rows::add(&mut out, a, b, scale));
+    }
+    if NARROW {
+        out.fill(0.0);
+        return tile::add(out, a, b, scale);
+    }
     // SAFETY: `out` holds the whole product.
     unsafe { multiply(out.as_mut_ptr(), b.columns, a, b, scale, false) }
 }
@@ -168,5 +244,52 @@ unsafe fn multiply(out: *mut f32, row_stride: usize, a: Matrix<'_>, b: Matrix<'_
             false,
             Parallelism::None,
         );
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Numbers around zero.
+    pub fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|index| ((index * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    /// A number of the product in 64 bits.
+    fn exact(a: Matrix<'_>, b: Matrix<'_>, index: usize) -> f64 {
+        let terms = a.row(index / b.columns).zip(b.transposed().row(index % b.columns));
+        terms.map(|(a, b)| f64::from(a) * f64::from(b)).sum()
+    }
+
+    /// Sums of up to a thousand numbers below 1, added up in 32 bits.
+    fn assert_close(found: f32, exact: f64) {
+        assert!((f64::from(found) - exact).abs() < 1e-4, "{found} is not {exact}");
+    }
+
+    /// Asserts that `add(out, scale)` adds the product to `out`.
+    pub fn assert_product(a: Matrix<'_>, b: Matrix<'_>, add: impl FnOnce(&mut [f32], f32)) {
+        let mut found = numbers(a.rows * b.columns, 3);
+        let before = found.clone();
+        add(&mut found, 0.5);
+        for (index, (found, before)) in found.iter().zip(before).enumerate() {
+            assert_close(*found, f64::from(before) + 0.5 * exact(a, b, index));
+        }
+    }
+
+    #[test]
+    fn products_are_exact_every_way() {
+        for [rows, depth, columns] in [[1, 300, 5000], [3, 300, 5000], [8, 20, 7], [9, 20, 7], [600, 40, 30]] {
+            let (a, b, row) = (numbers(rows * depth, 1), numbers(depth * columns, 2), numbers(columns, 3));
+            let a = Matrix::new(&a, depth);
+            for b in [Matrix::new(&b, columns), Matrix::new(&b, depth).transposed()] {
+                let mut again = vec![1.0; rows * columns];
+                product_into(&mut again, a, b, 1.0);
+                for (index, (found, again)) in product(a, b, Some(&row)).iter().zip(again).enumerate() {
+                    assert_close(again, exact(a, b, index));
+                    assert_close(*found, f64::from(row[index % columns]) + exact(a, b, index));
+                }
+            }
+        }
     }
 }

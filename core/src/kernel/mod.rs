@@ -7,6 +7,7 @@ mod attention;
 mod cross_entropy;
 #[cfg(feature = "train")]
 mod descent;
+mod few_rows;
 mod gelu;
 mod layer_norm;
 mod linear;
@@ -15,6 +16,7 @@ mod noise;
 mod recompute;
 mod rows;
 mod softmax;
+mod tile;
 mod vector;
 
 pub use attention::{Attend, AttendSteps, attention};

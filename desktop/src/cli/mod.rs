@@ -8,6 +8,7 @@ mod convert;
 mod data;
 mod dataset;
 mod eval;
+mod fetch;
 mod file_name;
 mod generate;
 mod index;

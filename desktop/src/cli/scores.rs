@@ -6,18 +6,33 @@ use medley::eval::{
     CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
 };
 use medley::generate::{GenerateConfig, Strategy};
-use medley::pipeline::{DialogQuestion, Seen};
+use medley::pipeline::{DialogQuestion, PixelPair};
 use medley::preprocess::pre_caption;
-use medley::{AnswerOptions, CaptionOptions, Pipeline, Progress};
+use medley::{AnswerOptions, CaptionOptions, Error, Pipeline, Progress};
 
+use super::fetch::Fetched;
 use super::progress::Bar;
 
 /// A captioned dataset.
 pub struct Scored {
-    /// One caption for each example.
+    /// One caption for each example, or for the first of them where someone stopped it.
     pub captions: Vec<String>,
     /// Against the examples' own captions.
     pub scores: CaptionScores,
+}
+
+/// Refuses what was stopped before all was done.
+pub fn whole<E, D>(examples: &[E], done: Vec<D>) -> medley::Result<Vec<D>> {
+    if done.len() < examples.len() { Err(Error::Cancelled) } else { Ok(done) }
+}
+
+/// What a step of a long task gave; `None` where someone stopped it.
+fn unless_stopped<T>(given: medley::Result<T>) -> medley::Result<Option<T>> {
+    match given {
+        Ok(given) => Ok(Some(given)),
+        Err(Error::Cancelled) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The pixels of a picture of a dataset; an error names it.
@@ -26,7 +41,7 @@ pub fn read(pipeline: &Pipeline, picture: &Picture) -> medley::Result<Vec<f32>> 
     pipeline.pixels(&picture.read()?).map_err(broken)
 }
 
-/// Captions every example and scores the result.
+/// Captions every example, or the first of them until someone stops it, and scores the result.
 pub async fn score(
     pipeline: &Pipeline,
     examples: &[CaptionExample],
@@ -36,23 +51,24 @@ pub async fn score(
 ) -> Result<Scored> {
     let strategy = if beams > 1 { Strategy::beam(beams) } else { Strategy::Greedy };
     let options = CaptionOptions { generate: GenerateConfig { strategy, ..GenerateConfig::default() }, prompt: None };
+    let pictures = examples.iter().map(|example| example.image.clone()).collect();
+    let fetched = Fetched::begin(&pipeline.inputs().pixels, pictures, batch);
     let mut captions = Vec::with_capacity(examples.len());
-    for examples in examples.chunks(batch.max(1)).map(<[_]>::to_vec).collect::<Vec<_>>() {
-        let mut pixels = Vec::with_capacity(examples.len());
-        for example in &examples {
-            pixels.push(read(pipeline, &example.image)?);
-        }
-        let written = pipeline.caption(&pipeline.see(&pixels), &options, &mut |_| super::interrupt::flow()).await?;
+    while captions.len() < examples.len() {
+        let seen = pipeline.see(&fetched.next()?);
+        let written = pipeline.caption(&seen, &options, &mut |_| super::interrupt::flow()).await;
+        let Some(written) = unless_stopped(written)? else { break };
         captions.extend(
             written.into_iter().map(|texts| texts.into_iter().next().map_or_else(String::new, |best| best.text)),
         );
-        let progress = Progress::Items { stage: "captioning", done: captions.len(), total: captions.capacity() };
+        let progress = Progress::Items { stage: "captioning", done: captions.len(), total: examples.len() };
         if bar.report(progress).is_break() {
-            return Err(medley::Error::Cancelled.into());
+            break;
         }
     }
     bar.clear();
-    let references: Vec<Vec<String>> = examples.iter().map(|example| example.captions.clone()).collect();
+    let references: Vec<Vec<String>> =
+        examples[..captions.len()].iter().map(|example| example.captions.clone()).collect();
     let scores = caption_scores(&captions, &references);
     Ok(Scored { captions, scores })
 }
@@ -78,28 +94,29 @@ pub async fn retrieval_score(
     Ok(retrieval_scores(&found.texts, &found.images, &image_of))
 }
 
-/// Answers every question of a dataset.
+/// Answers every question of a dataset, or the first of them until someone stops it.
 pub async fn answer_all(
     pipeline: &Pipeline,
     examples: &[QuestionExample],
     options: &AnswerOptions,
     bar: &mut Bar,
 ) -> Result<Vec<String>> {
+    // Questions about a picture follow each other; it is encoded once for all of them.
+    let groups: Vec<&[QuestionExample]> = examples.chunk_by(|a, b| a.image == b.image).collect();
+    let pictures = groups.iter().map(|group| group[0].image.clone()).collect();
+    let fetched = Fetched::begin(&pipeline.inputs().pixels, pictures, 1);
     let mut answers = Vec::with_capacity(examples.len());
-    let mut last: Option<(Picture, Seen)> = None;
-    for example in examples {
-        // Questions about a picture follow each other; it is encoded once for all of them.
-        let seen = match last.take().filter(|(picture, _)| *picture == example.image) {
-            Some((_, seen)) => seen,
-            None => pipeline.see(&[read(pipeline, &example.image)?]),
-        };
-        let question = pipeline.shortened(&example.question)?;
-        let found = pipeline.answer(&seen, &question, options, &mut |_| super::interrupt::flow()).await?;
-        answers.push(found.into_iter().next().map_or_else(String::new, |best| best.text));
-        last = Some((example.image.clone(), seen));
-        let progress = Progress::Items { stage: "answering", done: answers.len(), total: examples.len() };
-        if bar.report(progress).is_break() {
-            return Err(medley::Error::Cancelled.into());
+    'groups: for group in groups {
+        let seen = pipeline.see(&fetched.next()?);
+        for example in group {
+            let question = pipeline.shortened(&example.question)?;
+            let found = pipeline.answer(&seen, &question, options, &mut |_| super::interrupt::flow()).await;
+            let Some(found) = unless_stopped(found)? else { break 'groups };
+            answers.push(found.into_iter().next().map_or_else(String::new, |best| best.text));
+            let progress = Progress::Items { stage: "answering", done: answers.len(), total: examples.len() };
+            if bar.report(progress).is_break() {
+                break 'groups;
+            }
         }
     }
     bar.clear();
@@ -109,20 +126,20 @@ pub async fn answer_all(
 /// Pairs of pictures in one pass.
 const PAIRS: usize = 8;
 
-/// The probability that each statement of a dataset is true of its pictures.
+/// The probability that each statement of a dataset is true of its pictures, or of the first until someone stops it.
 pub async fn judge_all(pipeline: &Pipeline, examples: &[StatementExample], bar: &mut Bar) -> Result<Vec<f32>> {
+    let pictures = examples.iter().flat_map(|example| example.images.clone()).collect();
+    let fetched = Fetched::begin(&pipeline.inputs().pixels, pictures, 2 * PAIRS);
     let mut verdicts = Vec::with_capacity(examples.len());
     for examples_of_pass in examples.chunks(PAIRS) {
-        let (mut pairs, mut statements) = (Vec::new(), Vec::new());
-        for example in examples_of_pass {
-            let [left, right] = &example.images;
-            pairs.push([read(pipeline, left)?, read(pipeline, right)?]);
-            statements.push(pipeline.shortened(&example.statement)?);
-        }
-        verdicts.extend(pipeline.reason_all(&pairs, &statements).await?);
+        let pictures = fetched.next()?;
+        let pairs: Vec<PixelPair> = pictures.as_chunks::<2>().0.to_vec();
+        let statements: Result<Vec<String>, Error> =
+            examples_of_pass.iter().map(|example| pipeline.shortened(&example.statement)).collect();
+        verdicts.extend(pipeline.reason_all(&pairs, &statements?).await?);
         let progress = Progress::Items { stage: "judging", done: verdicts.len(), total: examples.len() };
         if bar.report(progress).is_break() {
-            return Err(medley::Error::Cancelled.into());
+            break;
         }
     }
     bar.clear();
@@ -140,7 +157,8 @@ pub fn judged<'a>(
         .filter_map(|(example, verdict)| Some((example.group.as_str(), *verdict > 0.5, example.label?)))
 }
 
-/// The ranks of the options of every round of every dialog; none for rounds without options.
+/// The ranks of the options of every round of every dialog, or of the first until someone stops it; none for rounds
+/// without options.
 ///
 /// `texts` are the questions and answers that the rounds name by their places.
 pub async fn rank_all(
@@ -149,21 +167,24 @@ pub async fn rank_all(
     examples: &[DialogExample],
     bar: &mut Bar,
 ) -> Result<Vec<Vec<Vec<usize>>>> {
+    let pictures = examples.iter().map(|example| example.image.clone()).collect();
+    let fetched = Fetched::begin(&pipeline.inputs().pixels, pictures, 1);
     let mut ranked = Vec::with_capacity(examples.len());
     for example in examples {
-        let pixels = read(pipeline, &example.image)?;
+        let pixels = fetched.next()?.swap_remove(0);
         let places: Vec<usize> =
             (0..example.rounds.len()).filter(|round| !example.rounds[*round].options.is_empty()).collect();
         let questions: Vec<DialogQuestion> = places.iter().map(|round| question(texts, example, *round)).collect();
         let mut go_on = |_| super::interrupt::flow();
         let scores = pipeline.rank_answers(&pixels, &example.caption, &questions, &mut go_on).await;
-        let scores = scores.with_context(|| format!("dialog about image {}", example.id))?;
+        let scores = unless_stopped(scores).with_context(|| format!("dialog about image {}", example.id))?;
+        let Some(scores) = scores else { break };
         let mut of_rounds = vec![Vec::new(); example.rounds.len()];
         places.into_iter().zip(scores).for_each(|(round, scores)| of_rounds[round] = ranks(&scores));
         ranked.push(of_rounds);
         let progress = Progress::Items { stage: "ranking answers", done: ranked.len(), total: examples.len() };
         if bar.report(progress).is_break() {
-            return Err(medley::Error::Cancelled.into());
+            break;
         }
     }
     bar.clear();

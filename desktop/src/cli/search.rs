@@ -16,7 +16,7 @@ use super::{ALL_GOOD, WRONG_USAGE, file_name, interrupt, print};
 use crate::library::Library;
 use crate::library::photo::{Kind, Photo};
 use crate::library::query::{Filter, Query, QueryError, Term, What};
-use crate::library::search::{Hit, SearchEvent, SearchOptions, SearchOrder, STRICTNESS, list, search};
+use crate::library::search::{Hit, STRICTNESS, SearchEvent, SearchOptions, SearchOrder, list, search};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -222,7 +222,11 @@ impl Arguments {
             } else if is_seen {
                 print(&row(hit, &photo));
             } else {
-                print(&format_args!("{}{}", shown_match(hit).map_or_else(String::new, |text| text + "\t"), on_a_line(&photo.path)));
+                print(&format_args!(
+                    "{}{}",
+                    shown_match(hit).map_or_else(String::new, |text| text + "\t"),
+                    on_a_line(&photo.path)
+                ));
             }
         }
         Ok(())
@@ -240,7 +244,8 @@ fn album(library: &Library, name: &str) -> Result<Query> {
     let albums = library.catalog().albums()?;
     let Some(album) = albums.iter().find(|album| album.name == name) else {
         let names: Vec<&str> = albums.iter().map(|album| album.name.as_str()).collect();
-        let there = if names.is_empty() { "none is saved".to_owned() } else { format!("there are {}", names.join(", ")) };
+        let there =
+            if names.is_empty() { "none is saved".to_owned() } else { format!("there are {}", names.join(", ")) };
         bail!("there is no saved search {name}: {there}");
     };
     album.query.parse().with_context(|| format!("the saved search {name}"))

@@ -17,6 +17,11 @@ use crate::engine::Pixels;
 /// The limit of pixels where nobody names one: 100 megapixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
+/// Eighths of its size at which a JPEG is decoded. Of 12 megapixels, decoded and made the model's square on one thread:
+/// an eighth 83 ms, a quarter 101 ms, a half 159 ms, and the whole, by the faster decoder, 145 ms. Features of 200
+/// photographs at a quarter have a cosine of at least 0.9999 with those of the whole, at an eighth of 0.9993.
+const SCALES: [u32; 2] = [1, 2];
+
 /// A picture that was decoded, and how large it is when all of it is.
 #[derive(Clone, Debug)]
 pub struct Decoded {
@@ -37,7 +42,8 @@ pub fn picture(path: &Path, max_pixels: u64) -> Result<RgbImage> {
     whole().with_context(|| path.display().to_string())
 }
 
-/// A picture, upright, decoded at a smaller scale where its format can and both its sides stay at least `min_side`.
+/// A picture, upright, decoded at a smaller scale where its format can, that gains time, and both its sides stay at
+/// least `min_side`.
 ///
 /// # Errors
 /// As [`picture`].
@@ -68,8 +74,8 @@ fn whole(path: &Path, alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
     Ok(turned(decode(bytes, alpha, max_pixels)?, orientation))
 }
 
-/// Decodes a file's bytes, whose name says whether they are a RAW file: a JPEG at an eighth, a quarter or half of its size where that leaves sides of at least
-/// `min_side`; any other picture whole.
+/// Decodes a file's bytes, whose name says whether they are a RAW file: a JPEG at an eighth or a quarter of its size
+/// where that leaves sides of at least `min_side`; any other picture whole.
 ///
 /// # Errors
 /// Bytes that cannot be decoded, or that have more pixels.
@@ -110,7 +116,7 @@ fn at_a_scale(bytes: &[u8], min_side: u32, max_pixels: u64) -> Option<Decoded> {
     if u64::from(width) * u64::from(height) > max_pixels {
         return None;
     }
-    let eighths = [1, 2, 4].into_iter().find(|eighths| (width.min(height) * eighths).div_ceil(8) >= min_side)?;
+    let eighths = SCALES.into_iter().find(|eighths| (width.min(height) * eighths).div_ceil(8) >= min_side)?;
     let scaled = |side: u32| u16::try_from((side * eighths).div_ceil(8)).ok();
     let (small_width, small_height) = decoder.scale(scaled(width)?, scaled(height)?).ok()?;
     let levels = decoder.decode().ok()?;
@@ -156,7 +162,8 @@ mod tests {
         let bytes = large();
         let whole = read(&bytes, 1207).expect("is a picture").picture;
         assert_eq!(whole.dimensions(), (1603, 1207));
-        for (min_side, expected) in [(604, (802, 604)), (302, (401, 302)), (151, (201, 151)), (10, (201, 151))] {
+        assert_eq!(read(&bytes, 303).expect("is a picture").picture, whole, "half the size saves nothing");
+        for (min_side, expected) in [(302, (401, 302)), (151, (201, 151)), (10, (201, 151))] {
             let small = read(&bytes, min_side).expect("is a picture");
             assert_eq!(small.picture.dimensions(), expected);
             assert_eq!((small.width, small.height), (1603, 1207), "the whole size is told");

@@ -9,7 +9,7 @@ use medley::data::{NoisyCaption, Picture, read_noise};
 use medley::eval::{FilterScores, filter_scores};
 use medley::{Error, Pipeline, Progress};
 
-use super::ScoreArguments;
+use super::{ScoreArguments, done};
 use crate::cli::number::finite;
 use crate::cli::print;
 use crate::cli::progress::Bar;
@@ -44,7 +44,9 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let mut bar = Bar::new();
     let judged = judge_all(&filter, &captions, &mut bar).await;
     bar.clear();
-    let scores = filter_scores(&judged?, arguments.threshold);
+    let judged = judged?;
+    done(&captions, judged.len())?;
+    let scores = filter_scores(&judged, arguments.threshold);
     arguments.score.show(&scores, || {
         let FilterScores { swapped, right, threshold, caught, kept, auc, fair_threshold, fair } = scores;
         print(&format_args!("caught  {:>5.1}   of {swapped} swapped captions, below {threshold}", 100.0 * caught));
@@ -54,7 +56,8 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     })
 }
 
-/// The probability of every caption, beside whether it is swapped; a picture is encoded once for all of its captions.
+/// The probability of every caption, or of the first until someone stops it, beside whether it is swapped; a picture is
+/// encoded once for all of its captions.
 async fn judge_all(filter: &Pipeline, captions: &[NoisyCaption], bar: &mut Bar) -> medley::Result<Vec<(f32, bool)>> {
     let mut judged: Vec<(f32, bool)> = Vec::with_capacity(captions.len());
     for group in captions.chunk_by(|a, b| a.image == b.image) {
@@ -62,8 +65,8 @@ async fn judge_all(filter: &Pipeline, captions: &[NoisyCaption], bar: &mut Bar) 
         let scores = judge_one(filter, &group[0].image, texts).await?;
         judged.extend(scores.into_iter().zip(group).map(|(score, text)| (score, text.swapped)));
         let progress = Progress::Items { stage: "judging", done: judged.len(), total: captions.len() };
-        if bar.report(progress).is_break() && judged.len() < captions.len() {
-            return Err(Error::Cancelled);
+        if bar.report(progress).is_break() {
+            break;
         }
     }
     Ok(judged)

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::results::{ResultArguments, id_value};
-use super::{CaptionData, ScoreArguments};
+use super::{CaptionData, ScoreArguments, done};
 use crate::cli::number::count;
 use crate::cli::print;
 use crate::cli::progress::Bar;
@@ -35,6 +35,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let scored = score(&pipeline, &examples, arguments.beams, arguments.batch, &mut bar).await?;
+    let examples = done(&examples, scored.captions.len())?;
     let captions = examples.iter().zip(&scored.captions);
     arguments.results.write_list(
         captions.map(|(example, caption)| json!({ "image_id": id_value(&example.id), "caption": caption })),

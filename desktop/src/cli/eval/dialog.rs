@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::ScoreArguments;
+use super::{ScoreArguments, done};
 use super::results::{ResultArguments, id_value};
 use crate::cli::data::DialogFiles;
 use crate::cli::print;
@@ -50,13 +50,14 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let ranks = rank_all(&pipeline, (&set.questions, &set.answers), &set.examples, &mut bar).await?;
-    let results = set.examples.iter().zip(&ranks).flat_map(|(example, ranks)| {
+    let examples = done(&set.examples, ranks.len())?;
+    let results = examples.iter().zip(&ranks).flat_map(|(example, ranks)| {
         // Rounds that are history alone have nothing to rank.
         let ranked = (1..).zip(ranks).filter(|(_, ranks)| !ranks.is_empty());
         ranked.map(|(round, ranks): (usize, _)| json!({ "image_id": id_value(&example.id), "round_id": round, "ranks": ranks }))
     });
     arguments.results.write_list(results)?;
-    let scores = dialog_score(&set.examples, &ranks);
+    let scores = dialog_score(examples, &ranks);
     if scores.rounds + scores.dense_rounds == 0 && is_written {
         eprintln!("medley: the dataset keeps its answers to itself: the ranks were written and not scored");
         return Ok(crate::cli::ALL_GOOD);

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::data::CaptionFiles;
 use super::model::{DeviceArguments, ModelArguments};
-use super::{ALL_GOOD, interrupt, print};
+use super::{ALL_GOOD, STOPPED, interrupt, print};
 
 /// What to score.
 #[derive(Args)]
@@ -85,8 +85,19 @@ impl ScoreArguments {
             true => print(&serde_json::to_value(scores)?),
             false => table(),
         }
-        Ok(ALL_GOOD)
+        Ok(if interrupt::flow().is_break() { STOPPED } else { ALL_GOOD })
     }
+}
+
+/// Those of the examples that were done before someone stopped it, which is said; with none it ends here.
+fn done<E>(examples: &[E], done: usize) -> Result<&[E]> {
+    if done == 0 && !examples.is_empty() {
+        return Err(medley::Error::Cancelled.into());
+    }
+    if done < examples.len() {
+        eprintln!("medley: stopped after {done} of {}: what follows is of those", examples.len());
+    }
+    Ok(&examples[..done])
 }
 
 /// Captioned pictures to score on.

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use medley::eval::reason_scores;
 
-use super::ScoreArguments;
+use super::{ScoreArguments, done};
 use super::results::ResultArguments;
 use crate::cli::data::StatementFiles;
 use crate::cli::print;
@@ -44,11 +44,12 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let verdicts = judge_all(&pipeline, &examples, &mut bar).await?;
+    let examples = done(&examples, verdicts.len())?;
     let line = |(id, verdict): (&str, bool)| format!("{id},{}\n", if verdict { "True" } else { "False" });
     let ids = examples.iter().map(|example| example.id.as_str());
     let lines: String = ids.zip(verdicts.iter().map(|verdict| *verdict > 0.5)).map(line).collect();
     arguments.results.write(lines.as_bytes())?;
-    let scores = reason_scores(judged(&examples, &verdicts));
+    let scores = reason_scores(judged(examples, &verdicts));
     if scores.pairs == 0 && is_written {
         eprintln!("medley: the dataset keeps its labels to itself: the predictions were written and not scored");
         return Ok(crate::cli::ALL_GOOD);

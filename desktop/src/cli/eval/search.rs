@@ -217,9 +217,7 @@ fn rank(search: &Search, order: impl Fn(Evidence) -> f64) -> Option<usize> {
 
 fn recall(ranks: impl Iterator<Item = Option<usize>> + Clone) -> Recall {
     let total = ranks.clone().count().max(1);
-    [1, 5, 10].map(|first| {
-        ranks.clone().flatten().filter(|rank| *rank < first).count() as f64 / total as f64
-    })
+    [1, 5, 10].map(|first| ranks.clone().flatten().filter(|rank| *rank < first).count() as f64 / total as f64)
 }
 
 /// Candidates by predicted probability, and how far that is from what was observed, on the mean of all.
@@ -243,7 +241,10 @@ fn reliability(examples: &[(Evidence, bool)], predict: impl Fn(Evidence) -> f32)
 
 fn show(scores: &Scores) {
     let percent = |share: f64| 100.0 * share;
-    print(&format_args!("{} pictures, {} texts; fitted to half of them, scored on the others", scores.pictures, scores.texts));
+    print(&format_args!(
+        "{} pictures, {} texts; fitted to half of them, scored on the others",
+        scores.pictures, scores.texts
+    ));
     print(&"");
     print(&format_args!("pictures of texts (IR)   R@1   R@5  R@10"));
     let row = |name: &str, [first, fifth, tenth]: Recall| {

@@ -10,7 +10,7 @@ use medley::data::{QuestionExample, QuestionSet, hold_out_questions};
 use medley::eval::{VqaPrior, VqaScores, vqa_scores};
 use serde_json::json;
 
-use super::ScoreArguments;
+use super::{ScoreArguments, done};
 use super::results::{ResultArguments, id_value};
 use crate::cli::data::HELD_OUT;
 use crate::cli::data::QuestionFiles;
@@ -66,6 +66,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
     let answers = answer_all(&pipeline, &examples, &options, &mut bar).await?;
+    let examples = done(&examples, answers.len())?;
     let answered = examples.iter().zip(&answers);
     arguments.results.write_list(
         answered.map(|(example, answer)| json!({ "question_id": id_value(&example.id), "answer": answer })),

@@ -15,7 +15,7 @@ use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer};
 use super::start::{Start, start};
 use crate::cli::progress::Bar;
-use crate::cli::scores::score;
+use crate::cli::scores::{Scored, score, whole};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
@@ -99,8 +99,8 @@ impl Scorer<CaptionTask> for Captions {
     async fn score(&self, trainer: &CaptionTrainer, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let val_loss = trainer.validation_loss(val, pipeline.tokenizer()).await?;
         let mut bar = Bar::new();
-        let scored = score(pipeline, val, self.beams, 16, &mut bar).await?;
-        let scores = scored.scores;
+        let Scored { captions, scores } = score(pipeline, val, self.beams, 16, &mut bar).await?;
+        let captions = whole(val, captions)?;
         let fields = [
             (Self::KEY, json!(scores.cider)),
             ("bleu", json!(scores.bleu)),
@@ -114,7 +114,7 @@ impl Scorer<CaptionTask> for Captions {
             line: format!("validation {val_loss:.3}, CIDEr {cider:.1}, BLEU-4 {bleu:.1}"),
             samples: val
                 .iter()
-                .zip(&scored.captions)
+                .zip(&captions)
                 .take(5)
                 .map(|(example, caption)| format!("{}: {caption}", example.id))
                 .collect(),

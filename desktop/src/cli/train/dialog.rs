@@ -15,7 +15,7 @@ use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
 use crate::cli::data::{DialogFiles, HELD_OUT};
 use crate::cli::progress::Bar;
-use crate::cli::scores::{dialog_score, rank_all};
+use crate::cli::scores::{dialog_score, rank_all, whole};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
@@ -115,7 +115,7 @@ impl Scorer<DialogTask> for Ranks<'_> {
 
     async fn score(&self, _: &DialogTrainer, pipeline: &Pipeline, val: &[DialogExample]) -> Result<Score> {
         let mut bar = Bar::new();
-        let ranks = rank_all(pipeline, (self.questions, self.answers), val, &mut bar).await?;
+        let ranks = whole(val, rank_all(pipeline, (self.questions, self.answers), val, &mut bar).await?)?;
         let scores = dialog_score(val, &ranks);
         let (mrr, r1, rank) = (100.0 * scores.mrr, 100.0 * scores.r1, scores.mean_rank);
         let ndcg = scores.ndcg.map_or_else(String::new, |ndcg| format!(", NDCG {:.1}", 100.0 * ndcg));

@@ -15,7 +15,7 @@ use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
 use crate::cli::data::{HELD_OUT, StatementFiles};
 use crate::cli::progress::Bar;
-use crate::cli::scores::{judge_all, judged};
+use crate::cli::scores::{judge_all, judged, whole};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
@@ -92,7 +92,7 @@ impl Scorer<ReasonTask> for Judgements {
 
     async fn score(&self, _: &ReasonTrainer, pipeline: &Pipeline, val: &[StatementExample]) -> Result<Score> {
         let mut bar = Bar::new();
-        let verdicts = judge_all(pipeline, val, &mut bar).await?;
+        let verdicts = whole(val, judge_all(pipeline, val, &mut bar).await?)?;
         let scores = medley::eval::reason_scores(judged(val, &verdicts));
         let (accuracy, consistency) = (100.0 * scores.accuracy, 100.0 * scores.consistency);
         Ok(Score {

@@ -13,7 +13,7 @@ use super::options::{FeatureArguments, QuestionData, RunArguments};
 use super::run::{Run, Score, Scorer, fields};
 use super::start::{Start, start};
 use crate::cli::progress::Bar;
-use crate::cli::scores::answer_all;
+use crate::cli::scores::{answer_all, whole};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
@@ -69,7 +69,7 @@ impl Scorer<AnswerTask> for Answers {
 
     async fn score(&self, _: &AnswerTrainer, pipeline: &Pipeline, val: &[QuestionExample]) -> Result<Score> {
         let mut bar = Bar::new();
-        let answers = answer_all(pipeline, val, &AnswerOptions::default(), &mut bar).await?;
+        let answers = whole(val, answer_all(pipeline, val, &AnswerOptions::default(), &mut bar).await?)?;
         let scored = val.iter().zip(&answers).filter(|(example, _)| !example.answers.is_empty());
         let kind = |example: &QuestionExample| example.answer_type.clone().or(example.question_type.clone());
         let kinds: Vec<Option<String>> = scored.clone().map(|(example, _)| kind(example)).collect();

@@ -6,14 +6,14 @@
 use std::path::MAIN_SEPARATOR;
 
 use anyhow::Result;
-use jiff::civil::{Date, Weekday};
-use jiff::{ToSpan, ZonedDateTime};
+use jiff::ZonedDateTime;
+use jiff::civil::Date;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::Catalog;
 use crate::library::photo::{ContentId, Kind, PhotoId};
-use crate::library::query::{Compare, Filter, Recent};
+use crate::library::query::{Compare, Filter};
 
 /// A file that a filter lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,7 @@ impl Catalog {
     /// # Errors
     /// A catalogue that cannot be read, a filter of more parts than SQLite takes.
     pub fn find(&self, filter: &Filter, order: Order) -> Result<Vec<Row>> {
-        let condition = Condition::of(filter, ZonedDateTime::now().date());
-        let mut rows = self.read(|connection| condition.rows(connection, order == Order::Name))?;
+        let mut rows = self.let_through(filter, order == Order::Name)?;
         let moment = |row: &Row| (row.day, row.time, row.photo);
         match order {
             Order::Newest => rows.sort_unstable_by_key(|row| std::cmp::Reverse(moment(row))),
@@ -57,13 +56,29 @@ impl Catalog {
         Ok(rows)
     }
 
-    /// The files that are there and show one of these, the first of each before its copies.
+    /// As [`find`](Self::find), what was read alone, by what it shows and then the first taken first.
+    pub(in crate::library) fn find_contents(&self, filter: &Filter) -> Result<Vec<Row>> {
+        let mut rows = self.let_through(filter, false)?;
+        rows.retain(|row| row.content.is_some());
+        rows.sort_unstable_by_key(|row| (row.content, row.day, row.time, row.photo));
+        Ok(rows)
+    }
+
+    fn let_through(&self, filter: &Filter, is_by_name: bool) -> Result<Vec<Row>> {
+        let condition = Condition::of(filter, ZonedDateTime::now().date());
+        self.read(|connection| condition.rows(connection, is_by_name))
+    }
+
+    /// The files that are there and show one of these, which are in ascending order, as [`find_contents`] gives them.
+    ///
+    /// [`find_contents`]: Self::find_contents
     ///
     /// # Errors
     /// A catalogue that cannot be read.
-    pub fn files_of(&self, contents: &[ContentId]) -> Result<Vec<Row>> {
+    pub(in crate::library) fn files_of(&self, contents: &[ContentId]) -> Result<Vec<Row>> {
         self.read(|connection| {
-            let sql = "select id, content, taken from photo where content = ?1 and missing_ms is null order by taken, id";
+            let sql =
+                "select id, content, taken from photo where content = ?1 and missing_ms is null order by taken, id";
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = Vec::with_capacity(contents.len());
             for content in contents {
@@ -117,8 +132,8 @@ impl Condition {
             Filter::Exact(text) => self.exact(text),
             Filter::Date { from, to } => self.taken(from.map(|from| from.first()), to.map(|to| to.end())),
             Filter::Recent(recent) => {
-                let (first, end) = days_of(*recent, today);
-                self.taken(first, end);
+                let (first, end) = recent.days(today);
+                self.taken(Some(first.to_string()), end.map(|end| end.to_string()));
             }
             Filter::Folder(text) => self.folder(text),
             Filter::Name(text) => self.like("name", text),
@@ -161,7 +176,9 @@ impl Condition {
             self.sql.push_str("id in (select rowid from words where words match ?)");
             self.values.push(Value::Text(format!("\"{}\"", text.replace('"', "\"\""))));
         } else {
-            self.sql.push_str("id in (select rowid from words where name like ? escape '\\' or caption like ? escape '\\')");
+            self.sql.push_str(
+                "id in (select rowid from words where name like ? escape '\\' or caption like ? escape '\\')",
+            );
             self.values.extend([Value::Text(contains(text)), Value::Text(contains(text))]);
         }
     }
@@ -237,24 +254,6 @@ fn escaped(text: &str) -> String {
         escaped.push(letter);
     }
     escaped
-}
-
-/// The first day of a time and the day after its last.
-fn days_of(recent: Recent, today: Date) -> (Option<String>, Option<String>) {
-    let monday = today.saturating_sub(i64::from(today.weekday().since(Weekday::Monday)).days());
-    let month = today.first_of_month();
-    let year = today.first_of_year();
-    let (first, end) = match recent {
-        Recent::Today => (today, None),
-        Recent::Yesterday => (today.saturating_sub(1.day()), Some(today)),
-        Recent::ThisWeek => (monday, None),
-        Recent::LastWeek => (monday.saturating_sub(1.week()), Some(monday)),
-        Recent::ThisMonth => (month, None),
-        Recent::LastMonth => (month.saturating_sub(1.month()), Some(month)),
-        Recent::ThisYear => (year, None),
-        Recent::LastYear => (year.saturating_sub(1.year()), Some(year)),
-    };
-    (Some(first.to_string()), end.map(|end| end.to_string()))
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -364,10 +363,15 @@ mod tests {
     #[test]
     fn a_million_are_looked_through_in_an_index_alone() {
         let connection = catalogue();
-        for query in ["camera:canon", "rating:>=3", "folder:italy", "name:img", "type:video", "size:>2mp", "has:caption"] {
+        for query in
+            ["camera:canon", "rating:>=3", "folder:italy", "name:img", "type:video", "size:>2mp", "has:caption"]
+        {
             let filter = query.parse::<Query>().expect("a query").filter;
             let condition = Condition::of(&filter, jiff::civil::date(2024, 7, 3));
-            let sql = format!("explain query plan select id, content, taken from photo where missing_ms is null and {}", condition.sql);
+            let sql = format!(
+                "explain query plan select id, content, taken from photo where missing_ms is null and {}",
+                condition.sql
+            );
             let mut statement = connection.prepare(&sql).expect("a plan");
             let mut rows = statement.query(params_from_iter(&condition.values)).expect("a plan");
             let mut plan = Vec::new();

@@ -55,7 +55,8 @@ impl Catalog {
             Some(reader) => reader,
             None => self.reader()?,
         };
-        let answer = ask(&reader).map_err(|error| explain(error, &self.file));
+        let asked = reader.unchecked_transaction().and_then(|moment| ask(&moment));
+        let answer = asked.map_err(|error| explain(error, &self.file));
         let mut readers = locked(&self.readers);
         if readers.len() < KEPT_READERS {
             readers.push(reader);

@@ -34,14 +34,18 @@ pub fn complete(text: &str, cursor: usize) -> Vec<Completion> {
         let Some(key) = Key::named(key) else { return Vec::new() };
         let begin = start + key.name().len() + 1;
         let begins_so = |known: &&str| begins(known, value) && !known.eq_ignore_ascii_case(value);
-        let completion = |value: &str| Completion { replace: begin..cursor + rest, with: value.to_owned(), examples: "" };
+        let completion =
+            |value: &str| Completion { replace: begin..cursor + rest, with: value.to_owned(), examples: "" };
         return key.values().into_iter().filter(begins_so).map(completion).collect();
     }
     if word.is_empty() || text[cursor + rest..].starts_with(':') {
         return Vec::new();
     }
-    let completion =
-        |key: Key| Completion { replace: start..cursor + rest, with: format!("{}:", key.name()), examples: key.examples() };
+    let completion = |key: Key| Completion {
+        replace: start..cursor + rest,
+        with: format!("{}:", key.name()),
+        examples: key.examples(),
+    };
     Key::ALL.into_iter().filter(|key| begins(key.name(), word)).map(completion).collect()
 }
 

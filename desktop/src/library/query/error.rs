@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
+pub(super) type Result<T> = std::result::Result<T, QueryError>;
+
 /// Why a query was not understood.
 ///
 /// Its text is one line; [`pointed`](Self::pointed) shows the place.

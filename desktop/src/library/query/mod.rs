@@ -18,6 +18,7 @@
 mod complete;
 mod error;
 mod keys;
+mod meaning;
 mod parse;
 mod period;
 mod print;

@@ -9,12 +9,11 @@
 
 use std::ops::Range;
 
-use super::error::QueryError;
+use super::error::{QueryError, Result};
 use super::keys::Key;
+use super::meaning::{self, Node, Part, Syntax};
 use super::value;
-use super::{Filter, Query, Term, What};
-
-type Result<T> = std::result::Result<T, QueryError>;
+use super::{Filter, Query, What};
 
 /// Parentheses within parentheses.
 const MAX_DEPTH: usize = 50;
@@ -31,7 +30,7 @@ pub(super) fn query(text: &str) -> Result<Query> {
     if !parser.is_at_end() {
         return parser.error(parser.at..parser.at + 1, "this ) closes nothing", "take it away, or open with (");
     }
-    let Part { terms, filter } = parser.part(node)?;
+    let Part { terms, filter } = meaning::part(text, node)?;
     Ok(Query { terms, filter }.simplified())
 }
 
@@ -44,55 +43,6 @@ pub(super) fn is_plain(text: &str) -> bool {
     // A sign alone is a word only where nothing stands behind it.
     let has_no_sign = |words: &Vec<String>| !words.iter().any(|word| word.starts_with(['+', '-']));
     parser.is_at_end() && words.filter(has_no_sign).is_some_and(|words| words.join(" ") == text)
-}
-
-/// A part of a query and where it stands.
-struct Node {
-    place: Range<usize>,
-    what: Syntax,
-}
-
-enum Syntax {
-    /// A word that makes one text with the others around.
-    Plain(String),
-    Term(What),
-    Filter(Filter),
-    /// What stands for itself, between parentheses or behind a plus.
-    Group(Box<Node>),
-    Weighted(Box<Node>, f32),
-    Not(Box<Node>),
-    All(Vec<Node>),
-    Any(Vec<Node>),
-}
-
-impl Node {
-    fn plain(self) -> Option<String> {
-        match self.what {
-            Syntax::Plain(word) => Some(word),
-            _ => None,
-        }
-    }
-}
-
-/// What a part of a query asks for.
-struct Part {
-    terms: Vec<Term>,
-    filter: Filter,
-}
-
-impl Part {
-    fn is_filter(&self) -> bool {
-        self.terms.is_empty()
-    }
-
-    fn is_terms(&self) -> bool {
-        self.filter == Filter::All
-    }
-
-    fn weighed(mut self, weight: f32) -> Self {
-        self.terms.iter_mut().for_each(|term| term.weight *= weight);
-        self
-    }
 }
 
 struct Parser<'a> {
@@ -314,78 +264,6 @@ impl<'a> Parser<'a> {
                 self.error(start..self.at, "this is no weight", advice)
             }
         }
-    }
-
-    /// What a part of the query asks for.
-    fn part(&self, node: Node) -> Result<Part> {
-        let Node { place, what } = node;
-        let terms = |terms| Part { terms, filter: Filter::All };
-        match what {
-            Syntax::Plain(word) => Ok(terms(vec![Term { what: What::Words(word), weight: 1.0 }])),
-            Syntax::Term(what) => Ok(terms(vec![Term { what, weight: 1.0 }])),
-            Syntax::Filter(filter) => Ok(Part { terms: Vec::new(), filter }),
-            Syntax::Group(node) => self.part(*node),
-            Syntax::Weighted(node, weight) => match self.part(*node)? {
-                part if part.is_terms() => Ok(part.weighed(weight)),
-                _ => self.error(place, "a filter has no weight", "it holds or it does not: take the ^ away"),
-            },
-            Syntax::Not(node) => match self.part(*node)? {
-                part if part.is_terms() => Ok(part.weighed(-1.0)),
-                Part { terms, filter } if terms.is_empty() => {
-                    Ok(Part { terms, filter: Filter::Not(Box::new(filter)) })
-                }
-                _ => {
-                    let advice = "put the words and the filters into parentheses of their own: -(red car) -rating:1";
-                    self.error(place, "words and filters are excluded in different ways", advice)
-                }
-            },
-            Syntax::All(nodes) => self.side_by_side(nodes),
-            Syntax::Any(nodes) => {
-                let parts: Vec<Part> = nodes.into_iter().map(|node| self.part(node)).collect::<Result<_>>()?;
-                if parts.iter().all(Part::is_filter) {
-                    let filters = parts.into_iter().map(|part| part.filter).collect();
-                    return Ok(Part { terms: Vec::new(), filter: Filter::Or(filters) });
-                }
-                if parts.iter().all(Part::is_terms) {
-                    let alternatives = parts.into_iter().map(|part| part.terms).collect();
-                    return Ok(terms(vec![Term { what: What::Any(alternatives), weight: 1.0 }]));
-                }
-                let advice = "words in quotes are a filter, looked up in captions and names: \"beach\" OR rating:5";
-                self.error(place, "OR joins words with words, or filters with filters", advice)
-            }
-        }
-    }
-
-    /// All of these: words that stand for themselves become one text, where the first of them stands.
-    fn side_by_side(&self, nodes: Vec<Node>) -> Result<Part> {
-        let (mut terms, mut filters) = (Vec::new(), Vec::new());
-        let mut text: Option<(usize, String)> = None;
-        for node in nodes {
-            if let Syntax::Plain(word) = node.what {
-                match &mut text {
-                    Some((_, text)) => {
-                        text.push(' ');
-                        text.push_str(&word);
-                    }
-                    None => text = Some((terms.len(), word)),
-                }
-                continue;
-            }
-            let mut part = self.part(node)?;
-            terms.append(&mut part.terms);
-            filters.push(part.filter);
-        }
-        if let Some((place, text)) = text {
-            terms.insert(place, Term { what: What::Words(text), weight: 1.0 });
-        }
-        // Parts that let everything through would make a filter of what is none.
-        filters.retain(|filter| *filter != Filter::All);
-        let filter = match filters.len() {
-            0 => Filter::All,
-            1 => filters.remove(0),
-            _ => Filter::And(filters),
-        };
-        Ok(Part { terms, filter })
     }
 
     fn error<T>(&self, place: Range<usize>, reason: &str, advice: &str) -> Result<T> {

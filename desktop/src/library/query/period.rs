@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+
 /// A year, a month or a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
@@ -153,6 +156,22 @@ impl Recent {
             Self::LastMonth => "last-month",
             Self::ThisYear => "this-year",
             Self::LastYear => "last-year",
+        }
+    }
+
+    /// Its first day and the day after its last; without that, it goes on.
+    pub fn days(self, today: Date) -> (Date, Option<Date>) {
+        let monday = today.saturating_sub(i64::from(today.weekday().since(Weekday::Monday)).days());
+        let (month, year) = (today.first_of_month(), today.first_of_year());
+        match self {
+            Self::Today => (today, None),
+            Self::Yesterday => (today.saturating_sub(1.day()), Some(today)),
+            Self::ThisWeek => (monday, None),
+            Self::LastWeek => (monday.saturating_sub(1.week()), Some(monday)),
+            Self::ThisMonth => (month, None),
+            Self::LastMonth => (month.saturating_sub(1.month()), Some(month)),
+            Self::ThisYear => (year, None),
+            Self::LastYear => (year.saturating_sub(1.year()), Some(year)),
         }
     }
 }

@@ -48,7 +48,8 @@ impl Candidates {
     /// What each candidate has in common with each text alone.
     pub fn add_similarities(&mut self, store: &dyn VectorStore, features: &[Arc<Vec<f32>>]) -> Result<()> {
         let alone = |similarity: f32| Evidence { similarity, logit: None };
-        let is_single = matches!(self.blends.as_slice(), [blend] if matches!(blend.as_slice(), [(_, weight)] if *weight > 0.0));
+        let is_single =
+            matches!(self.blends.as_slice(), [blend] if matches!(blend.as_slice(), [(_, weight)] if *weight > 0.0));
         if is_single && self.num_leaves == 1 {
             for candidate in &mut self.found {
                 candidate.evidence = vec![alone(candidate.hit.similarity.unwrap_or(0.0))];

@@ -120,7 +120,7 @@ pub fn search(
     let asked = features::ask(engine, &blends.leaves)?;
     let rows = match query.filter {
         Filter::All => None,
-        ref filter => Some(by_content(library.catalog().find(filter, Order::Oldest)?)),
+        ref filter => Some(library.catalog().find_contents(filter)?),
     };
     let features = asked.wait(&options.cancel)?;
     let texts = blends.texts();
@@ -146,7 +146,14 @@ pub fn search(
 pub fn list(library: &Library, filter: &Filter, top: usize) -> Result<Vec<Hit>> {
     let rows = library.catalog().find(filter, Order::Newest)?;
     let hit = |row: Row| {
-        let hit = Hit { photo: row.photo, content: row.content?, similarity: None, matched: None, is_settled: true, copies: 0 };
+        let hit = Hit {
+            photo: row.photo,
+            content: row.content?,
+            similarity: None,
+            matched: None,
+            is_settled: true,
+            copies: 0,
+        };
         Some(hit)
     };
     Ok(rows.into_iter().filter_map(hit).take(top).collect())
@@ -173,13 +180,6 @@ fn hit(scored: Scored, row: Row, copies: usize) -> Hit {
 /// What was found, the file it is shown by, and how many others there are.
 type Found = (Scored, Row, usize);
 
-/// Files by what they show, the oldest of each first.
-fn by_content(rows: Vec<Row>) -> Vec<Row> {
-    let mut rows: Vec<Row> = rows.into_iter().filter(|row| row.content.is_some()).collect();
-    rows.sort_by_key(|row| row.content);
-    rows
-}
-
 fn scan(
     store: &dyn VectorStore,
     blends: &Blends,
@@ -205,7 +205,7 @@ fn scan_vectors(
     }
     // To ask for the files of all hits costs more than to list all files once.
     let listed = match rows {
-        None if wanted > MANY => Some(by_content(library.catalog().find(&Filter::All, Order::Oldest)?)),
+        None if wanted > MANY => Some(library.catalog().find_contents(&Filter::All)?),
         _ => None,
     };
     if let Some(rows) = rows.or(listed.as_deref()) {
@@ -217,8 +217,9 @@ fn scan_vectors(
     let mut asked = wanted;
     loop {
         let scored = best(store, vectors, asked, Among::All)?;
-        let contents: Vec<ContentId> = scored.iter().map(|scored| scored.content).collect();
-        let rows = by_content(library.catalog().files_of(&contents)?);
+        let mut contents: Vec<ContentId> = scored.iter().map(|scored| scored.content).collect();
+        contents.sort_unstable();
+        let rows = library.catalog().files_of(&contents)?;
         let is_all = scored.len() < asked;
         let mut found: Vec<Found> = scored.into_iter().filter_map(|scored| shown(scored, &rows)).collect();
         // Vectors of photographs that are gone for now took places of others.
