@@ -30,7 +30,9 @@ impl App {
                 folders::choose(&say("choose-photos"), &self.post, |folder, post| post.send(Message::Folder(folder)));
             }
             Action::AddFolder(folder) => self.add_folder(folder),
-            Action::RemoveFolder(folder) => self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop)),
+            Action::RemoveFolder(folder) => {
+                self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop))
+            }
             Action::Rescan { forget } => self.read_folders(Reading { forgets: forget, ..Reading::default() }),
             Action::Search => {
                 // What is typed is looked for everywhere, not among duplicates.
@@ -72,7 +74,9 @@ impl App {
                 let query = self.bar.text.trim().to_owned();
                 self.clerk_does(move |library| library.catalog().save_album(&name, &query));
             }
-            Action::DeleteAlbum(name) => self.clerk_does(move |library| library.catalog().delete_album(&name).map(drop)),
+            Action::DeleteAlbum(name) => {
+                self.clerk_does(move |library| library.catalog().delete_album(&name).map(drop))
+            }
             Action::Theme(theme) => {
                 self.theme = theme;
                 context.set_theme(theme);
@@ -222,7 +226,9 @@ impl App {
 
     fn copy_to(&self) {
         let photos = self.grid.chosen();
-        folders::choose(&say("choose-copies"), &self.post, move |folder, post| post.send(Message::Copies(folder, photos)));
+        folders::choose(&say("choose-copies"), &self.post, move |folder, post| {
+            post.send(Message::Copies(folder, photos))
+        });
     }
 
     /// Copies photographs to a folder.
@@ -287,7 +293,9 @@ impl App {
         }
         let is_typing = context.text_edit_focused();
         context.input_mut(|input| {
-            if input.consume_key(Modifiers::COMMAND, Key::F) || (!is_typing && input.consume_key(Modifiers::NONE, Key::Slash)) {
+            if input.consume_key(Modifiers::COMMAND, Key::F)
+                || (!is_typing && input.consume_key(Modifiers::NONE, Key::Slash))
+            {
                 // The sign itself is not wanted in the field.
                 input.events.retain(|event| !matches!(event, eframe::egui::Event::Text(text) if text == "/"));
                 return Some(Action::FocusSearch);

@@ -1,6 +1,8 @@
 //! A frame: what has been told, what is seen, what someone wants.
 
-use eframe::egui::{Align2, Area, CentralPanel, Frame, Id, Key, Margin, Modifiers, Order, Panel, Popup, Rect, RichText, Ui, vec2};
+use eframe::egui::{
+    Align2, Area, CentralPanel, Frame, Id, Key, Margin, Modifiers, Order, Panel, Popup, Rect, RichText, Ui, vec2,
+};
 
 use super::App;
 use super::action::Action;

@@ -99,13 +99,21 @@ pub fn run() -> Result<()> {
         .with_min_inner_size([760.0, 480.0])
         .with_drag_and_drop(true);
     let native = NativeOptions { viewport, renderer: Renderer::Wgpu, ..NativeOptions::default() };
-    eframe::run_native("medley", native, Box::new(|context| Ok(Box::new(App::new(context, options))))).map_err(|error| {
-        let hint = match error {
-            eframe::Error::Wgpu(_) => "window-no-adapter",
-            _ => "window-no-screen",
-        };
-        anyhow!(words::say_with(hint, &[("reason", error.to_string().into())]))
-    })
+    eframe::run_native("medley", native, Box::new(|context| Ok(Box::new(App::new(context, options))))).map_err(
+        |error| {
+            let hint = match error {
+                eframe::Error::Wgpu(_) => "window-no-adapter",
+                _ => "window-no-screen",
+            };
+            anyhow!(words::say_with(hint, &[("reason", plain(&error.to_string()).into())]))
+        },
+    )
+}
+
+/// What the window system said, without where in whose source it said so.
+fn plain(said: &str) -> &str {
+    let behind = said.rsplit_once(".rs:").and_then(|(_, behind)| behind.split_once(": "));
+    behind.map_or(said, |(_, reason)| reason).trim_end_matches('.')
 }
 
 /// The window and all that it holds.

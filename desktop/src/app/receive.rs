@@ -4,19 +4,19 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{Context, Ui};
 
+use super::App;
 use super::action::Action;
 use super::details::{Abilities, About};
 use super::notices::Notice;
 use super::settings::Settings;
 use super::sources::Contents;
+use super::words::{say, say_with};
 use super::work::asking::Asking;
 use super::work::clerk::Clerk;
 use super::work::indexing::{self, Reading};
 use super::work::post::{Message, shared};
 use super::work::search::{Answer, Found, Searcher};
 use super::work::thumbnails;
-use super::words::{say, say_with};
-use super::App;
 use crate::engine::Engine;
 use crate::library::Library;
 use crate::library::photo::{CaptionSource, PhotoId};
@@ -81,7 +81,9 @@ impl App {
             Message::Indexed => self.indexed(),
             Message::Forget => self.read_folders(Reading { forgets: true, ..Reading::default() }),
             Message::Rescan => self.read_folders(Reading::default()),
-            Message::FoldersChanged(folders) => self.read_folders(Reading { folders, is_quiet: true, ..Reading::default() }),
+            Message::FoldersChanged(folders) => {
+                self.read_folders(Reading { folders, is_quiet: true, ..Reading::default() })
+            }
             Message::Watching(watch) => self.watch = Some(watch),
         }
     }

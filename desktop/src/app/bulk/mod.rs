@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::{
-    Align, Button, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Sense, TextEdit, Ui, vec2,
-};
+use eframe::egui::{Align, Button, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Sense, TextEdit, Ui, vec2};
 
 use super::action::Action;
 use super::details;

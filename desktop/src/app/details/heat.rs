@@ -41,7 +41,8 @@ impl Heat {
 
     /// The words of this caption as the maps know them.
     pub fn words(&self, text: &str) -> Option<Vec<String>> {
-        let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
+        let letters =
+            |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
         (!self.words.is_empty() && letters(&self.text) == letters(text)).then(|| self.words.clone())
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{
-    Align2, Color32, FontId, Rect, Shape, Stroke, StrokeKind, Ui, epaint::RectShape, pos2, vec2,
-};
+use eframe::egui::{Align2, Color32, FontId, Rect, Shape, Stroke, StrokeKind, Ui, epaint::RectShape, pos2, vec2};
 
 use super::item::Item;
 use super::radius;

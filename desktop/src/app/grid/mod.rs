@@ -172,7 +172,8 @@ impl Grid {
     /// Lays rows out anew where their width or number has changed; what was at the top stays there.
     fn arrange(&mut self, inside: Rect) {
         let divider = if self.dividers == Dividers::None { 0.0 } else { DIVIDER };
-        let layout = Layout::new(&self.starts[..self.starts.len().min(1)], self.items.len(), inside.width(), self.side, divider);
+        let layout =
+            Layout::new(&self.starts[..self.starts.len().min(1)], self.items.len(), inside.width(), self.side, divider);
         let is_same = layout.columns == self.layout.columns && (layout.side - self.layout.side).abs() < 0.01;
         if !is_same || self.is_new {
             if self.scroll.keep.is_none() && !self.is_new {
@@ -181,10 +182,9 @@ impl Grid {
             self.layout = Layout::new(&self.starts, self.items.len(), inside.width(), self.side, divider);
             self.is_new = false;
         }
-        if let Some((index, offset)) = self.scroll.keep.take() {
-            if index < self.items.len() {
-                self.scroll.top = self.layout.place(index).1 + f64::from(EDGE) - offset;
-            }
+        let kept = self.scroll.keep.take().filter(|(index, _)| *index < self.items.len());
+        if let Some((index, offset)) = kept {
+            self.scroll.top = self.layout.place(index).1 + f64::from(EDGE) - offset;
         }
     }
 
@@ -253,7 +253,9 @@ impl Grid {
         let is_chosen = self.selection.holds(item.photo);
         let thumbnail = textures.thumbnail(item.photo);
         let about = textures.about(item.photo);
-        let name = about.as_ref().map_or_else(|| say_with("photo-number", &[("number", (index + 1).into())]), |about| about.name());
+        let name = about
+            .as_ref()
+            .map_or_else(|| say_with("photo-number", &[("number", (index + 1).into())]), |about| about.name());
         response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_chosen, &name));
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_selected(is_chosen));
         let has_cursor = self.selection.cursor() == Some(index);
@@ -304,7 +306,10 @@ impl Grid {
             Some(index) => {
                 let name = self.items.get(index).and_then(|item| textures.about(item.photo)).map(|about| about.name());
                 let name = name.unwrap_or_default();
-                say_with("grid-label-at", &[("number", (index + 1).into()), ("count", count.into()), ("name", name.into())])
+                say_with(
+                    "grid-label-at",
+                    &[("number", (index + 1).into()), ("count", count.into()), ("name", name.into())],
+                )
             }
             None => say_with("grid-label", &[("count", count.into())]),
         }

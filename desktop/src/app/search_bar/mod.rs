@@ -6,8 +6,8 @@ mod completion;
 use std::path::PathBuf;
 
 use eframe::egui::{
-    Align, ComboBox, Id, Key, Layout, Margin, Modifiers, Popup, RichText, Slider, TextEdit, ThemePreference, Ui, text::CCursor,
-    text::CCursorRange, text_edit::TextEditState, vec2,
+    Align, ComboBox, Id, Key, Layout, Margin, Modifiers, Popup, RichText, Slider, TextEdit, ThemePreference, Ui,
+    text::CCursor, text::CCursorRange, text_edit::TextEditState, vec2,
 };
 
 use super::action::Action;
@@ -132,10 +132,10 @@ impl SearchBar {
         }
         let has_focus = ui.memory(|memory| memory.has_focus(id));
         let offers = if has_focus { completion::offers(&self.text) } else { Vec::new() };
-        if let Some(first) = offers.first() {
-            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab)) {
-                self.accept(ui, first);
-            }
+        if let Some(first) = offers.first()
+            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab))
+        {
+            self.accept(ui, first);
         }
         let field = TextEdit::singleline(&mut self.text)
             .id(id)
@@ -252,7 +252,8 @@ impl SearchBar {
             }
             if !self.text.trim().is_empty() && self.error.is_none() {
                 ui.menu_button(RichText::new(say("album-save")).small(), |ui| {
-                    let name = ui.add(TextEdit::singleline(&mut self.album).hint_text(say("album-name")).desired_width(200.0));
+                    let name =
+                        ui.add(TextEdit::singleline(&mut self.album).hint_text(say("album-name")).desired_width(200.0));
                     let name = name.accessible_name(say("album-name"));
                     let is_done = name.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
                     let is_named = !self.album.trim().is_empty();

@@ -15,8 +15,8 @@ use crate::app::sources::Contents;
 use crate::app::tasks::{News, TaskId};
 use crate::engine::{Engine, Pending};
 use crate::library::Library;
-use crate::library::watch::Watch;
 use crate::library::photo::{ContentId, PhotoId};
+use crate::library::watch::Watch;
 
 /// What a thread tells the window.
 pub enum Message {
