@@ -70,13 +70,16 @@ fn a_replaced_file_is_taken_back_and_a_new_one_goes() {
 fn a_list_keeps_the_lines_of_other_files() {
     let folder = photos(&["a.jpg", "b.jpg"]);
     let list = folder.path().join("metadata.jsonl");
-    fs::write(&list, "{\"file_name\":\"a.jpg\",\"text\":\"old\",\"album\":7}\n{\"file_name\":\"c.jpg\",\"text\":\"kept\"}\n").unwrap();
+    fs::write(
+        &list,
+        "{\"file_name\":\"a.jpg\",\"text\":\"old\",\"album\":7}\n{\"file_name\":\"c.jpg\",\"text\":\"kept\"}\n",
+    )
+    .unwrap();
     let mut export = Export::beside(Format::JsonLines, Existing::Replace);
     export.add(&folder.path().join("a.jpg"), &caption("a dog")).unwrap();
     export.add(&folder.path().join("b.jpg"), &caption("a \"cat\"")).unwrap();
     export.finish().unwrap();
-    let lines: Vec<serde_json::Value> =
-        read(&list).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = read(&list).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0], serde_json::json!({ "file_name": "a.jpg", "text": "a dog", "album": 7 }));
     assert_eq!(lines[1]["text"], "kept");
     assert_eq!(lines[2], serde_json::json!({ "file_name": "b.jpg", "text": "a \"cat\"" }));
@@ -126,7 +129,8 @@ fn a_mirror_has_the_shape_of_the_library() {
 fn a_sidecar_of_another_program_keeps_what_it_says() {
     let folder = photos(&["a.jpg"]);
     let sidecar = folder.path().join("a.xmp");
-    let old = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF><rdf:Description xmp:Rating=\"4\"/></rdf:RDF></x:xmpmeta>";
+    let old =
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF><rdf:Description xmp:Rating=\"4\"/></rdf:RDF></x:xmpmeta>";
     fs::write(&sidecar, old).unwrap();
     let mut export = Export::beside(Format::Xmp, Existing::Replace);
     export.add(&folder.path().join("a.jpg"), &caption("a dog & a cat")).unwrap();

@@ -344,6 +344,22 @@ fn both_themes_and_a_small_window_show_everything() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_screen_the_command_says_so_in_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_medley"));
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        command.env_remove(name);
+    }
+    let output = command.env("MEDLEY_LIBRARY", folder.path().join("library")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("medley: no window could be opened") && said.contains("medley --help"), "{said}");
+    assert!(!said.contains(".rs"), "{said}");
+}
+
 /// Photographs without files, one a minute.
 fn many(count: usize) -> Vec<Item> {
     let part = |index: usize| u32::try_from(20_000_101 + index / 700).unwrap();

@@ -30,9 +30,17 @@ impl App {
                 folders::choose(&say("choose-photos"), &self.post, |folder, post| post.send(Message::Folder(folder)));
             }
             Action::AddFolder(folder) => self.add_folder(folder),
-            Action::RemoveFolder(folder) => self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop)),
-            Action::Rescan { forget } => self.read_folders(Reading { folders: Vec::new(), forgets: forget }),
-            Action::Search => self.search(false),
+            Action::RemoveFolder(folder) => {
+                self.clerk_does(move |library| library.catalog().remove_root(&folder).map(drop))
+            }
+            Action::Rescan { forget } => self.read_folders(Reading { forgets: forget, ..Reading::default() }),
+            Action::Search => {
+                // What is typed is looked for everywhere, not among duplicates.
+                if !self.sources.current.can_be_searched() && !self.bar.text.trim().is_empty() {
+                    self.sources.current = Source::All;
+                }
+                self.search(false);
+            }
             Action::Show(source) => self.show(source),
             Action::Similar(content, name) => self.show(Source::Similar { content, name }),
             Action::Open => self.open_large(context),
@@ -66,8 +74,13 @@ impl App {
                 let query = self.bar.text.trim().to_owned();
                 self.clerk_does(move |library| library.catalog().save_album(&name, &query));
             }
-            Action::DeleteAlbum(name) => self.clerk_does(move |library| library.catalog().delete_album(&name).map(drop)),
-            Action::Theme(theme) => context.set_theme(theme),
+            Action::DeleteAlbum(name) => {
+                self.clerk_does(move |library| library.catalog().delete_album(&name).map(drop))
+            }
+            Action::Theme(theme) => {
+                self.theme = theme;
+                context.set_theme(theme);
+            }
             Action::WriteCaption => self.ask(Question::Caption),
             Action::StopWriting => self.details.stop(),
             Action::KeepCaption(content, text) => self.keep_caption(content, text, CaptionSource::Person),
@@ -116,7 +129,7 @@ impl App {
     }
 
     fn show(&mut self, source: Source) {
-        if matches!(source, Source::Similar { .. }) {
+        if !source.can_be_searched() {
             self.bar.set(String::new());
         }
         self.is_large = false;
@@ -136,13 +149,14 @@ impl App {
         self.bar.focus();
         let added = folder.clone();
         self.clerk_does(move |library| library.catalog().add_root(&added).map(drop));
-        self.read_folders(Reading { folders: vec![folder], forgets: false });
+        self.read_folders(Reading { folders: vec![folder], ..Reading::default() });
     }
 
     /// Has folders read now, or after those that are being read.
     pub(super) fn read_folders(&mut self, reading: Reading) {
         let next = self.next.get_or_insert_with(|| reading.clone());
         next.forgets |= reading.forgets;
+        next.is_quiet &= reading.is_quiet;
         if reading.folders.is_empty() || next.folders.is_empty() {
             next.folders.clear();
         } else {
@@ -160,7 +174,10 @@ impl App {
         }
         let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) else { return };
         let Some(reading) = self.next.take() else { return };
-        let (id, wishes) = self.tasks.begin(say("task-reading"));
+        let (id, wishes) = match reading.is_quiet {
+            true => self.tasks.begin_quietly(say("task-reading")),
+            false => self.tasks.begin(say("task-reading")),
+        };
         self.indexing = Some(id);
         indexing::run(library, engine, reading, id, wishes, self.post.clone());
     }
@@ -209,7 +226,9 @@ impl App {
 
     fn copy_to(&self) {
         let photos = self.grid.chosen();
-        folders::choose(&say("choose-copies"), &self.post, move |folder, post| post.send(Message::Copies(folder, photos)));
+        folders::choose(&say("choose-copies"), &self.post, move |folder, post| {
+            post.send(Message::Copies(folder, photos))
+        });
     }
 
     /// Copies photographs to a folder.
@@ -274,7 +293,9 @@ impl App {
         }
         let is_typing = context.text_edit_focused();
         context.input_mut(|input| {
-            if input.consume_key(Modifiers::COMMAND, Key::F) || (!is_typing && input.consume_key(Modifiers::NONE, Key::Slash)) {
+            if input.consume_key(Modifiers::COMMAND, Key::F)
+                || (!is_typing && input.consume_key(Modifiers::NONE, Key::Slash))
+            {
                 // The sign itself is not wanted in the field.
                 input.events.retain(|event| !matches!(event, eframe::egui::Event::Text(text) if text == "/"));
                 return Some(Action::FocusSearch);

@@ -1,6 +1,8 @@
 //! A frame: what has been told, what is seen, what someone wants.
 
-use eframe::egui::{Align2, Area, CentralPanel, Frame, Id, Key, Margin, Modifiers, Order, Panel, Rect, RichText, Ui, vec2};
+use eframe::egui::{
+    Align2, Area, CentralPanel, Frame, Id, Key, Margin, Modifiers, Order, Panel, Popup, Rect, RichText, Ui, vec2,
+};
 
 use super::App;
 use super::action::Action;
@@ -38,7 +40,7 @@ impl App {
 
     /// Escape leaves a field or a menu first, and only then does what it does elsewhere.
     fn escape(&mut self, ui: &Ui) -> Option<Action> {
-        self.grid.is_covered = ui.ctx().any_popup_open();
+        self.grid.is_covered = Popup::is_any_open(ui.ctx());
         let field = self.focused.filter(|focused| *focused != Grid::id())?;
         let is_left = struck(ui, Key::Escape) && ui.memory(|memory| memory.focused().is_none());
         if !is_left || self.bulk.is_some() {
@@ -51,7 +53,7 @@ impl App {
     fn library(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let colors = palette(ui);
         let panel = Frame::new().fill(colors.panel);
-        self.right = 0.0;
+        (self.left, self.right) = (0.0, 0.0);
         if self.details.is_open {
             let frame = panel.inner_margin(Margin { left: 16, right: 8, top: 14, bottom: 0 });
             let side = Panel::right("details").frame(frame).default_size(330.0).size_range(260.0..=560.0);
@@ -73,9 +75,14 @@ impl App {
         let asked = Panel::top("search").frame(top).show(ui, |ui| self.search_bar(ui)).inner;
         actions.extend(asked);
         let left = panel.inner_margin(Margin { left: 12, right: 12, top: 10, bottom: 0 });
+        // Where there is hardly room for photographs, they have it.
+        let has_room = ui.available_width() > 520.0;
         let side = Panel::left("sources").frame(left).default_size(208.0).size_range(150.0..=340.0);
-        let asked = side.show(ui, |ui| self.sources.ui(ui)).inner;
-        actions.extend(asked);
+        if has_room {
+            let shown = side.show(ui, |ui| self.sources.ui(ui));
+            self.left = shown.response.rect.width();
+            actions.extend(shown.inner);
+        }
         let asked = CentralPanel::no_frame().show(ui, |ui| self.middle(ui)).inner;
         actions.extend(asked);
     }
@@ -119,7 +126,7 @@ impl App {
         }
         if self.notices.is_shown() {
             let area = Area::new(Id::unique("notices")).order(Order::Foreground);
-            let area = area.anchor(Align2::CENTER_BOTTOM, vec2(0.0, -20.0));
+            let area = area.anchor(Align2::LEFT_BOTTOM, vec2(self.left + 20.0, -16.0));
             actions.extend(area.show(ui.ctx(), |ui| self.notices.ui(ui)).inner);
         }
         if let Some(bulk) = &mut self.bulk {

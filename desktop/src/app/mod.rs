@@ -15,6 +15,7 @@ pub mod notices;
 mod problems;
 mod receive;
 mod search_bar;
+mod settings;
 pub mod source;
 pub mod sources;
 pub mod tasks;
@@ -30,7 +31,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, anyhow};
-use eframe::egui::{Context, Id, Ui, ViewportBuilder};
+use eframe::egui::{Context, Id, ThemePreference, Ui, ViewportBuilder};
 use eframe::{CreationContext, NativeOptions, Renderer};
 use medley::DeviceChoice;
 
@@ -98,13 +99,21 @@ pub fn run() -> Result<()> {
         .with_min_inner_size([760.0, 480.0])
         .with_drag_and_drop(true);
     let native = NativeOptions { viewport, renderer: Renderer::Wgpu, ..NativeOptions::default() };
-    eframe::run_native("medley", native, Box::new(|context| Ok(Box::new(App::new(context, options))))).map_err(|error| {
-        let hint = match error {
-            eframe::Error::Wgpu(_) => "window-no-adapter",
-            _ => "window-no-screen",
-        };
-        anyhow!(words::say_with(hint, &[("reason", error.to_string().into())]))
-    })
+    eframe::run_native("medley", native, Box::new(|context| Ok(Box::new(App::new(context, options))))).map_err(
+        |error| {
+            let hint = match error {
+                eframe::Error::Wgpu(_) => "window-no-adapter",
+                _ => "window-no-screen",
+            };
+            anyhow!(words::say_with(hint, &[("reason", plain(&error.to_string()).into())]))
+        },
+    )
+}
+
+/// What the window system said, without where in whose source it said so.
+fn plain(said: &str) -> &str {
+    let behind = said.rsplit_once(".rs:").and_then(|(_, behind)| behind.split_once(": "));
+    behind.map_or(said, |(_, reason)| reason).trim_end_matches('.')
 }
 
 /// The window and all that it holds.
@@ -129,7 +138,8 @@ pub struct App {
     bar: SearchBar,
     sources: Sources,
     details: Details,
-    /// Width of the panel with details.
+    /// Widths of the panels beside the photographs.
+    left: f32,
     right: f32,
     viewer: Viewer,
     is_large: bool,
@@ -142,6 +152,7 @@ pub struct App {
     /// Whether it is known what the library holds.
     is_known: bool,
     is_counting: bool,
+    theme: ThemePreference,
     question: u64,
     /// The question that is answered on screen.
     answered: u64,
@@ -183,6 +194,7 @@ impl App {
             bar: SearchBar::new(),
             sources: Sources::default(),
             details: Details::default(),
+            left: 0.0,
             right: 0.0,
             viewer: Viewer::default(),
             is_large: false,
@@ -194,6 +206,7 @@ impl App {
             problems: Problems::default(),
             is_known: false,
             is_counting: false,
+            theme: ThemePreference::System,
             question: 0,
             answered: 0,
             seconds: 0.0,
@@ -223,5 +236,9 @@ impl eframe::App for App {
         // What is on its way is kept by those who write it.
         self.tasks.cancel_all();
         self.preview.cancel();
+        if let Some(library) = &self.library {
+            // Where that cannot be written, the window opens as new.
+            let _ = self.settings().save(library);
+        }
     }
 }

@@ -90,7 +90,9 @@ impl Notices {
                     let color = if shown.notice.is_error { colors.error } else { colors.text };
                     let text = RichText::new(&shown.notice.text).color(color);
                     ui.add(eframe::egui::Label::new(text).wrap_mode(eframe::egui::TextWrapMode::Extend));
-                    if shown.notice.undo.is_some() && ui.button(RichText::new(say(shown.notice.button)).color(colors.accent)).clicked() {
+                    if shown.notice.undo.is_some()
+                        && ui.button(RichText::new(say(shown.notice.button)).color(colors.accent)).clicked()
+                    {
                         action = Some(Action::Undo(shown.id));
                     }
                     if icons::button(ui, Icon::Close, &say("notice-close")).clicked() {

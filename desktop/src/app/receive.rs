@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{Context, Ui};
 
+use super::App;
 use super::action::Action;
 use super::details::{Abilities, About};
 use super::notices::Notice;
+use super::settings::Settings;
 use super::sources::Contents;
+use super::words::{say, say_with};
 use super::work::asking::Asking;
 use super::work::clerk::Clerk;
 use super::work::indexing::{self, Reading};
 use super::work::post::{Message, shared};
 use super::work::search::{Answer, Found, Searcher};
 use super::work::thumbnails;
-use super::words::say_with;
-use super::App;
 use crate::engine::Engine;
 use crate::library::Library;
 use crate::library::photo::{CaptionSource, PhotoId};
@@ -55,6 +56,7 @@ impl App {
             Message::Picture(photo, picture) => self.viewer.receive(context, photo, picture),
             Message::About(about) => self.details.receive(*about),
             Message::Asked(content, asked, pending) => self.details.await_reply(content, asked, pending),
+            Message::Settings(settings) => self.apply(context, &settings),
             Message::Contents(contents) => self.know(*contents),
             Message::Task(id, news) => self.tasks.receive(id, news),
             Message::Draft(id, photo, draft) => {
@@ -77,9 +79,11 @@ impl App {
             Message::Notice(notice) => self.notices.add(notice),
             Message::Changed => self.refresh(),
             Message::Indexed => self.indexed(),
-            Message::Forget => self.read_folders(Reading { folders: Vec::new(), forgets: true }),
+            Message::Forget => self.read_folders(Reading { forgets: true, ..Reading::default() }),
             Message::Rescan => self.read_folders(Reading::default()),
-            Message::FoldersChanged(folders) => self.read_folders(Reading { folders, forgets: false }),
+            Message::FoldersChanged(folders) => {
+                self.read_folders(Reading { folders, is_quiet: true, ..Reading::default() })
+            }
             Message::Watching(watch) => self.watch = Some(watch),
         }
     }
@@ -88,7 +92,10 @@ impl App {
         self.textures.connect(thumbnails::start(&library, &self.post));
         self.searcher = Some(Searcher::start(library.clone(), self.engine.clone(), self.post.clone()));
         match Clerk::start(&library, &self.post) {
-            Ok(clerk) => self.clerk = Some(clerk),
+            Ok(clerk) => {
+                clerk.give(|library, post| post.send(Message::Settings(Settings::load(library))));
+                self.clerk = Some(clerk);
+            }
             Err(error) => self.library_error = Some(error.to_string()),
         }
         indexing::hear(library.clone(), self.post.clone());
@@ -104,12 +111,16 @@ impl App {
             can_answer: about.can_answer,
             can_match: about.feature_size.is_some(),
         };
+        if !self.details.abilities.can_match {
+            self.notices.add(Notice::failed(say("model-cannot-search")));
+        }
         self.asking = Some(Asking::start(engine.clone(), self.post.clone()));
         // Nothing else sets it, and a window opens one model.
         let _ = self.engine.set(engine);
         self.search(true);
         if !self.sources.contents.roots.is_empty() && self.next.is_none() {
-            self.next = Some(Reading::default());
+            // What has changed while the window was closed.
+            self.next = Some(Reading { is_quiet: true, ..Reading::default() });
         }
         self.read_next();
     }
@@ -121,7 +132,7 @@ impl App {
         self.sources.contents = contents;
         if !was_known && !self.sources.contents.roots.is_empty() && self.engine.get().is_some() {
             // What has changed while the window was closed.
-            self.read_folders(Reading::default());
+            self.read_folders(Reading { is_quiet: true, ..Reading::default() });
         }
     }
 
@@ -185,7 +196,11 @@ impl App {
             }
             Err(reason) => {
                 self.bar.found = None;
-                self.bar.error = Some(reason);
+                let failed = self.engine_error.as_ref().filter(|_| reason == say("search-waits"));
+                self.bar.error = Some(match failed {
+                    Some(failed) => say_with("model-failed", &[("reason", failed.as_str().into())]),
+                    None => reason,
+                });
             }
         }
     }

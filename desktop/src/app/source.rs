@@ -36,6 +36,13 @@ pub enum Source {
     Problems,
 }
 
+impl Source {
+    /// Whether words narrow it.
+    pub fn can_be_searched(&self) -> bool {
+        matches!(self, Self::All | Self::Folder(_) | Self::Album { .. } | Self::Uncaptioned)
+    }
+}
+
 /// What comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {

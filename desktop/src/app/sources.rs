@@ -107,7 +107,8 @@ impl Sources {
     /// A line of the list: its name, and how many it holds.
     fn entry(&self, ui: &mut Ui, name: &str, count: Option<usize>, source: &Source) -> Response {
         let count = count.map(|count| say_with("count", &[("count", count.into())])).unwrap_or_default();
-        let button = Button::selectable(self.current == *source, name).truncate().min_size(vec2(ui.available_width(), 30.0));
+        let button =
+            Button::selectable(self.current == *source, name).truncate().min_size(vec2(ui.available_width(), 30.0));
         ui.add(button.right_text(RichText::new(count).weak().small())).accessible_name(name)
     }
 }

@@ -99,7 +99,10 @@ struct Task {
     wishes: Wishes,
     /// When it was last so far: what its speed is reckoned from.
     marks: Vec<(Instant, usize)>,
+    begun: Instant,
     ended: Option<Instant>,
+    /// Whether nobody asked for it: it is shown only while it takes long.
+    is_quiet: bool,
 }
 
 /// All tasks.
@@ -124,9 +127,18 @@ impl Tasks {
             more_problems: 0,
             wishes: wishes.clone(),
             marks: Vec::new(),
+            begun: Instant::now(),
             ended: None,
+            is_quiet: false,
         });
         (self.next, wishes)
+    }
+
+    /// Begins a task that nobody asked for.
+    pub fn begin_quietly(&mut self, title: String) -> (TaskId, Wishes) {
+        let begun = self.begin(title);
+        self.tasks.iter_mut().filter(|task| task.id == begun.0).for_each(|task| task.is_quiet = true);
+        begun
     }
 
     /// Whether anything is going on.
@@ -181,10 +193,10 @@ impl Tasks {
             let is_good = matches!(task.state, State::Done(_)) && task.problems.is_empty();
             !(is_good && task.ended.is_some_and(|ended| ended.elapsed() > SHOWN))
         });
-        if self.tasks.iter().any(|task| task.ended.is_some()) {
+        if !self.tasks.is_empty() {
             ui.ctx().request_repaint_after(Duration::from_secs(1));
         }
-        !self.tasks.is_empty()
+        self.tasks.iter().any(Task::is_shown)
     }
 
     /// Draws them.
@@ -194,7 +206,7 @@ impl Tasks {
         let frame = Frame::new().fill(colors.panel).stroke((1.0, colors.line)).corner_radius(RADIUS + 2);
         frame.shadow(ui.visuals().popup_shadow).inner_margin(Margin::same(12)).show(ui, |ui| {
             ui.set_width(300.0);
-            for (place, task) in self.tasks.iter().enumerate() {
+            for (place, task) in self.tasks.iter().filter(|task| task.is_shown()).enumerate() {
                 if place > 0 {
                     ui.separator();
                 }
@@ -206,6 +218,12 @@ impl Tasks {
 }
 
 impl Task {
+    fn is_shown(&self) -> bool {
+        const LONG: Duration = Duration::from_millis(1500);
+        let has_trouble = matches!(self.state, State::Failed(_));
+        !self.is_quiet || has_trouble || (self.ended.is_none() && self.begun.elapsed() > LONG)
+    }
+
     fn ui(&self, ui: &mut Ui) -> Option<Action> {
         let mut control = None;
         let colors = palette(ui);

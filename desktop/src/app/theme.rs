@@ -72,12 +72,9 @@ pub fn apply(context: &Context) {
 
 fn style(mut visuals: Visuals, palette: Palette) -> Style {
     let mut style = Style::default();
-    for (text, size) in [
-        (TextStyle::Small, 11.5),
-        (TextStyle::Body, 14.0),
-        (TextStyle::Button, 14.0),
-        (TextStyle::Heading, 21.0),
-    ] {
+    for (text, size) in
+        [(TextStyle::Small, 11.5), (TextStyle::Body, 14.0), (TextStyle::Button, 14.0), (TextStyle::Heading, 21.0)]
+    {
         style.text_styles.insert(text, FontId::new(size, FontFamily::Proportional));
     }
     style.text_styles.insert(TextStyle::Monospace, FontId::new(13.0, FontFamily::Monospace));
@@ -109,7 +106,12 @@ fn style(mut visuals: Visuals, palette: Palette) -> Style {
     visuals.selection.bg_fill = palette.accent.gamma_multiply(if visuals.dark_mode { 0.35 } else { 0.22 });
     visuals.selection.stroke = Stroke::new(1.0, palette.text);
     visuals.slider_trailing_fill = true;
-    let shadow = Shadow { offset: [0, 6], blur: 24, spread: 0, color: Color32::from_black_alpha(if visuals.dark_mode { 110 } else { 36 }) };
+    let shadow = Shadow {
+        offset: [0, 6],
+        blur: 24,
+        spread: 0,
+        color: Color32::from_black_alpha(if visuals.dark_mode { 110 } else { 36 }),
+    };
     visuals.window_shadow = shadow;
     visuals.popup_shadow = shadow;
 

@@ -103,11 +103,23 @@ impl Viewer {
             let text = say_with("viewer-failed", &[("reason", reason.as_str().into())]);
             ui.painter().text(area.center(), Align2::CENTER_CENTER, text, FontId::proportional(14.0), colors.error);
         } else if shown.is_none() {
-            ui.painter().text(area.center(), Align2::CENTER_CENTER, say("viewer-loading"), FontId::proportional(14.0), colors.weak);
+            ui.painter().text(
+                area.center(),
+                Align2::CENTER_CENTER,
+                say("viewer-loading"),
+                FontId::proportional(14.0),
+                colors.weak,
+            );
         }
         let at = say_with("viewer-at", &[("number", place.0.into()), ("count", place.1.into())]);
         let line = format!("{name}   {at}");
-        ui.painter().text(area.left_bottom() + vec2(16.0, -12.0), Align2::LEFT_BOTTOM, line, FontId::proportional(12.0), colors.weak);
+        ui.painter().text(
+            area.left_bottom() + vec2(16.0, -12.0),
+            Align2::LEFT_BOTTOM,
+            line,
+            FontId::proportional(12.0),
+            colors.weak,
+        );
         let close = self.close_button(ui, area);
         ui.advance_cursor_after_rect(area);
         self.keys(ui, shown.map(|(_, size)| fitting(area, size))).or(close)

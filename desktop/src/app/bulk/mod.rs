@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::{
-    Align, Button, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Sense, Ui, UiBuilder, vec2,
-};
+use eframe::egui::{Align, Button, Frame, Id, Layout, Margin, Modal, RichText, ScrollArea, Sense, TextEdit, Ui, vec2};
 
 use super::action::Action;
 use super::details;
@@ -53,6 +51,8 @@ pub enum Draft {
 pub struct Bulk {
     plan: Plan,
     drafts: HashMap<PhotoId, Draft>,
+    /// Whether the files go to a folder of their own, and its path as it is typed.
+    mirror: (bool, String),
     /// Files that are there already, once they were counted.
     there: Option<Result<usize, String>>,
     is_checking: bool,
@@ -70,7 +70,7 @@ impl Bulk {
             existing: Existing::Leave,
             drafts: Arc::new(HashMap::new()),
         };
-        Self { plan, drafts: HashMap::new(), there: None, is_checking: false }
+        Self { plan, drafts: HashMap::new(), mirror: (false, String::new()), there: None, is_checking: false }
     }
 
     /// Which plan it is.
@@ -100,6 +100,7 @@ impl Bulk {
 
     /// Takes a folder for the files.
     pub fn set_mirror(&mut self, folder: PathBuf) {
+        self.mirror = (true, folder.display().to_string());
         self.plan.mirror = Some(folder);
         self.there = None;
     }
@@ -115,9 +116,12 @@ impl Bulk {
             ui.label(RichText::new(say_with("bulk-title", &[("count", self.plan.photos.len().into())])).size(20.0));
             ui.label(RichText::new(say("bulk-promise")).color(colors.weak));
             ui.add_space(8.0);
-            self.preview(ui, textures);
-            ui.add_space(10.0);
-            action = self.target(ui);
+            let most = (ui.ctx().content_rect().height() - 190.0).max(120.0);
+            ScrollArea::vertical().id_salt("plan").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+                self.preview(ui, textures);
+                ui.add_space(10.0);
+                action = self.target(ui);
+            });
             ui.add_space(14.0);
             action = self.buttons(ui).or(action.take());
         });
@@ -134,8 +138,8 @@ impl Bulk {
 
     fn preview(&self, ui: &mut Ui, textures: &mut Textures) {
         let colors = palette(ui);
-        let height = (ui.ctx().content_rect().height() - 400.0).clamp(140.0, 330.0);
-        ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+        let height = (ui.ctx().content_rect().height() - 430.0).clamp(130.0, 330.0);
+        ScrollArea::vertical().id_salt("preview").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
             for photo in self.previewed() {
                 ui.horizontal(|ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(84.0, 56.0), Sense::hover());
@@ -183,24 +187,20 @@ impl Bulk {
         ui.radio_value(&mut plan.format, Some(Format::JsonLines), say("bulk-jsonl"));
         ui.radio_value(&mut plan.format, Some(Format::Xmp), say("bulk-xmp"));
         if plan.format.is_some() {
-            ui.scope_builder(UiBuilder::new(), |ui| {
-                ui.horizontal_wrapped(|ui| {
-                    ui.add_space(22.0);
-                    let mut is_beside = plan.mirror.is_none();
-                    if ui.radio(is_beside, say("bulk-beside")).clicked() {
-                        is_beside = true;
-                        plan.mirror = None;
-                    }
-                    let folder = plan.mirror.as_ref().map(|folder| folder.display().to_string());
-                    let elsewhere = match &folder {
-                        Some(folder) => say_with("bulk-mirror-at", &[("folder", folder.as_str().into())]),
-                        None => say("bulk-mirror"),
-                    };
-                    if ui.radio(!is_beside, elsewhere).clicked() {
+            let (is_mirrored, path) = &mut self.mirror;
+            ui.horizontal(|ui| {
+                ui.add_space(22.0);
+                ui.radio_value(is_mirrored, false, say("bulk-beside"));
+                ui.radio_value(is_mirrored, true, say("bulk-mirror"));
+                if *is_mirrored {
+                    let field = TextEdit::singleline(path).hint_text(say("bulk-mirror-hint")).desired_width(180.0);
+                    ui.add(field).accessible_name(say("bulk-mirror-path"));
+                    if ui.button(say("choose")).clicked() {
                         action = Some(Action::ChooseMirror);
                     }
-                });
+                }
             });
+            plan.mirror = is_mirrored.then(|| PathBuf::from(path.trim()));
         }
         if before != (plan.format, plan.mirror.clone()) {
             self.there = None;
@@ -226,7 +226,8 @@ impl Bulk {
     fn buttons(&mut self, ui: &mut Ui) -> Option<Action> {
         let mut action = None;
         let colors = palette(ui);
-        let is_known = self.plan.format.is_none() || matches!(self.there, Some(Ok(_)));
+        let has_place = self.plan.mirror.as_ref().is_none_or(|folder| folder.is_absolute());
+        let is_known = self.plan.format.is_none() || (has_place && matches!(self.there, Some(Ok(_))));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = say_with("bulk-go", &[("count", self.plan.photos.len().into())]);
             let go = Button::new(RichText::new(text).color(colors.on_accent)).fill(colors.accent);

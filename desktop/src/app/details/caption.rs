@@ -119,7 +119,9 @@ impl Caption {
                 self.takes_focus = true;
                 self.draft = about.photo.caption.clone().unwrap_or_default();
             }
-            if !about.captions.is_empty() && ui.button(say("caption-undo")).on_hover_text(say("caption-undo-hint")).clicked() {
+            if !about.captions.is_empty()
+                && ui.button(say("caption-undo")).on_hover_text(say("caption-undo-hint")).clicked()
+            {
                 action = Some(Action::UndoCaption(content));
             }
         });

@@ -41,7 +41,8 @@ impl Heat {
 
     /// The words of this caption as the maps know them.
     pub fn words(&self, text: &str) -> Option<Vec<String>> {
-        let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
+        let letters =
+            |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
         (!self.words.is_empty() && letters(&self.text) == letters(text)).then(|| self.words.clone())
     }
 
@@ -62,10 +63,17 @@ impl Heat {
 }
 
 fn texture(context: &Context, look: &Look, map: &[f32]) -> TextureHandle {
-    let most = map.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let most = bright(map);
     let pixels = map.iter().map(|share| color(share / most)).collect();
     let picture = ColorImage::new([look.side, look.side], pixels);
     context.load_texture("heat", picture, TextureOptions::LINEAR)
+}
+
+/// What is as bright as it gets: encoders gather what belongs to no place in a few patches, which would outshine the rest.
+fn bright(map: &[f32]) -> f32 {
+    let mut shares = map.to_vec();
+    shares.sort_by(f32::total_cmp);
+    shares.get(shares.len() * 96 / 100).copied().unwrap_or_default().max(f32::MIN_POSITIVE)
 }
 
 /// Dark where nothing was looked at, clear and warm where most was.

@@ -162,7 +162,11 @@ impl Details {
         let place = Rect::from_center_size(pos2(ui.max_rect().left() + width / 2.0, rect.center().y), rect.size());
         draw(ui, place, &thumbnail.texture, self.heat());
         response.widget_info(|| {
-            eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Image, true, photo.caption.clone().unwrap_or_else(|| photo.name()))
+            eframe::egui::WidgetInfo::labeled(
+                eframe::egui::Role::Image,
+                true,
+                photo.caption.clone().unwrap_or_else(|| photo.name()),
+            )
         });
     }
 }
@@ -171,7 +175,8 @@ impl Details {
 pub fn draw(ui: &Ui, rect: Rect, texture: &TextureHandle, heat: Option<&TextureHandle>) {
     use eframe::egui::{Shape, epaint::RectShape};
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    let shape = |texture: &TextureHandle| RectShape::filled(rect, RADIUS, Color32::WHITE).with_texture(texture.id(), whole);
+    let shape =
+        |texture: &TextureHandle| RectShape::filled(rect, RADIUS, Color32::WHITE).with_texture(texture.id(), whole);
     ui.painter().add(Shape::Rect(shape(texture)));
     if let Some(heat) = heat {
         ui.painter().add(Shape::Rect(shape(heat)));

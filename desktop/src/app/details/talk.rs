@@ -144,7 +144,10 @@ impl Talk {
                     let words = if matched.probability >= 0.5 { "match-yes" } else { "match-no" };
                     let shown = say_with(words, &[("percent", percent(matched.probability).into())]);
                     let similarity = format!("{:.2}", matched.similarity);
-                    let hint = say_with("match-similarity", &[("text", text.as_str().into()), ("similarity", similarity.into())]);
+                    let hint = say_with(
+                        "match-similarity",
+                        &[("text", text.as_str().into()), ("similarity", similarity.into())],
+                    );
                     ui.label(shown).on_hover_text(hint);
                 }
                 Err(error) => {

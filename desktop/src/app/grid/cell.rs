@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{
-    Align2, Color32, FontId, Rect, Shape, Stroke, StrokeKind, Ui, epaint::RectShape, pos2, vec2,
-};
+use eframe::egui::{Align2, Color32, FontId, Rect, Shape, Stroke, StrokeKind, Ui, epaint::RectShape, pos2, vec2};
 
 use super::item::Item;
 use super::radius;
@@ -60,7 +58,7 @@ pub fn paint(
         pill(ui, rect.right_bottom() - vec2(6.0, 6.0), Align2::RIGHT_BOTTOM, &words::percent(matched), strength);
     }
     if state.is_chosen {
-        painter.rect_filled(rect, corners, palette.accent.gamma_multiply(0.22));
+        painter.rect_filled(rect, corners, palette.accent.gamma_multiply(0.12));
         painter.rect_stroke(rect, corners, Stroke::new(3.0, palette.accent), StrokeKind::Inside);
         let middle = rect.left_bottom() + vec2(15.0, -15.0);
         painter.circle_filled(middle, 9.0, palette.accent);

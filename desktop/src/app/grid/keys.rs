@@ -33,7 +33,9 @@ impl Grid {
         self.page = rows;
         let (mut action, shift) = (None, ui.input(|input| input.modifiers.shift));
         let last = self.items.len().checked_sub(1);
-        let typed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key) || input.consume_key(Modifiers::SHIFT, key));
+        let typed = |key| {
+            ui.input_mut(|input| input.consume_key(Modifiers::NONE, key) || input.consume_key(Modifiers::SHIFT, key))
+        };
         let command = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
 
         if let Some(last) = last {
@@ -87,7 +89,7 @@ impl Grid {
         if struck(ui, Key::Escape) {
             self.selection.none();
         }
-        if !self.chosen().is_empty() {
+        if self.num_chosen() > 0 {
             if typed(Key::C) {
                 action = Some(Action::Caption);
             }

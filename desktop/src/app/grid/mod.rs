@@ -24,8 +24,11 @@ use super::words::{self, say_with};
 /// Sides that a photograph may have in the grid.
 pub const SIDES: std::ops::RangeInclusive<f32> = 72.0..=420.0;
 
-/// Space around the grid.
+/// Space beside the grid.
 const MARGIN: f32 = 16.0;
+
+/// Space above it and below; dividers bring their own.
+const EDGE: f32 = 8.0;
 
 /// What the grid shows and where it is.
 pub struct Grid {
@@ -119,6 +122,11 @@ impl Grid {
         }
     }
 
+    /// How many those are.
+    pub fn num_chosen(&self) -> usize {
+        self.selection.len().max(usize::from(self.selection.cursor().is_some()))
+    }
+
     /// Moves the cursor so many photographs on.
     pub fn step(&mut self, by: isize) {
         let Some(last) = self.items.len().checked_sub(1) else { return };
@@ -150,11 +158,11 @@ impl Grid {
         if std::mem::take(&mut self.shows_cursor) {
             self.show_cursor(area.height());
         }
-        self.scroll.settle(self.layout.height + f64::from(2.0 * MARGIN), area.height());
+        self.scroll.settle(self.layout.height + f64::from(2.0 * EDGE), area.height());
         textures.draw_at(self.layout.side * ui.pixels_per_point());
         let drawn = self.photographs(ui, area, inside, textures);
         action = drawn.or(action);
-        if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * MARGIN)) {
+        if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * EDGE)) {
             self.scroll.top = top;
         }
         ui.advance_cursor_after_rect(area);
@@ -164,7 +172,8 @@ impl Grid {
     /// Lays rows out anew where their width or number has changed; what was at the top stays there.
     fn arrange(&mut self, inside: Rect) {
         let divider = if self.dividers == Dividers::None { 0.0 } else { DIVIDER };
-        let layout = Layout::new(&self.starts[..self.starts.len().min(1)], self.items.len(), inside.width(), self.side, divider);
+        let layout =
+            Layout::new(&self.starts[..self.starts.len().min(1)], self.items.len(), inside.width(), self.side, divider);
         let is_same = layout.columns == self.layout.columns && (layout.side - self.layout.side).abs() < 0.01;
         if !is_same || self.is_new {
             if self.scroll.keep.is_none() && !self.is_new {
@@ -173,10 +182,9 @@ impl Grid {
             self.layout = Layout::new(&self.starts, self.items.len(), inside.width(), self.side, divider);
             self.is_new = false;
         }
-        if let Some((index, offset)) = self.scroll.keep.take() {
-            if index < self.items.len() {
-                self.scroll.top = self.layout.place(index).1 + f64::from(MARGIN) - offset;
-            }
+        let kept = self.scroll.keep.take().filter(|(index, _)| *index < self.items.len());
+        if let Some((index, offset)) = kept {
+            self.scroll.top = self.layout.place(index).1 + f64::from(EDGE) - offset;
         }
     }
 
@@ -198,7 +206,7 @@ impl Grid {
     fn photographs(&mut self, ui: &mut Ui, area: Rect, inside: Rect, textures: &mut Textures) -> Option<Action> {
         let painter_area = area.intersect(ui.clip_rect());
         ui.shrink_clip_rect(painter_area);
-        let top = self.scroll.top - f64::from(MARGIN);
+        let top = self.scroll.top - f64::from(EDGE);
         let bottom = top + f64::from(area.height());
         let mut action = None;
         self.laid_out = 0;
@@ -245,8 +253,11 @@ impl Grid {
         let is_chosen = self.selection.holds(item.photo);
         let thumbnail = textures.thumbnail(item.photo);
         let about = textures.about(item.photo);
-        let name = about.as_ref().map_or_else(|| say_with("photo-number", &[("number", (index + 1).into())]), |about| about.name());
+        let name = about
+            .as_ref()
+            .map_or_else(|| say_with("photo-number", &[("number", (index + 1).into())]), |about| about.name());
         response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_chosen, &name));
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_selected(is_chosen));
         let has_cursor = self.selection.cursor() == Some(index);
         let has_focus = ui.memory(|memory| memory.has_focus(Self::id()));
         let state = cell::State { is_chosen, has_cursor, has_focus, is_hovered: response.hovered() };
@@ -272,7 +283,7 @@ impl Grid {
             self.selection.only(&self.items, index);
         }
         response.context_menu(|ui| {
-            action = menu::ui(ui, self.chosen().len(), item.content.map(|content| (content, name.clone())));
+            action = menu::ui(ui, self.num_chosen(), item.content.map(|content| (content, name.clone())));
         });
         let caption = about.and_then(|about| about.caption.clone());
         let problem = thumbnail.and_then(Result::err);
@@ -295,7 +306,10 @@ impl Grid {
             Some(index) => {
                 let name = self.items.get(index).and_then(|item| textures.about(item.photo)).map(|about| about.name());
                 let name = name.unwrap_or_default();
-                say_with("grid-label-at", &[("number", (index + 1).into()), ("count", count.into()), ("name", name.into())])
+                say_with(
+                    "grid-label-at",
+                    &[("number", (index + 1).into()), ("count", count.into()), ("name", name.into())],
+                )
             }
             None => say_with("grid-label", &[("count", count.into())]),
         }
@@ -304,7 +318,7 @@ impl Grid {
     /// Scrolls until the cursor is seen.
     fn show_cursor(&mut self, height: f32) {
         let Some(index) = self.selection.cursor().filter(|index| *index < self.items.len()) else { return };
-        let y = self.layout.place(index).1 + f64::from(MARGIN);
+        let y = self.layout.place(index).1 + f64::from(EDGE);
         let divider = f64::from(self.layout.divider);
         let (above, below) = (y - divider - f64::from(GAP), y + self.layout.step() - f64::from(height));
         self.scroll.top = self.scroll.top.min(above).max(below);
@@ -315,8 +329,8 @@ impl Grid {
         if self.items.is_empty() || self.layout.columns == 0 || self.scroll.top <= 0.0 {
             return None;
         }
-        let index = self.layout.first_at((self.scroll.top - f64::from(MARGIN)).max(0.0));
-        (index < self.items.len()).then(|| (index, self.layout.place(index).1 + f64::from(MARGIN) - self.scroll.top))
+        let index = self.layout.first_at((self.scroll.top - f64::from(EDGE)).max(0.0));
+        (index < self.items.len()).then(|| (index, self.layout.place(index).1 + f64::from(EDGE) - self.scroll.top))
     }
 
     fn anchor(&self) -> Option<(i64, f64)> {

@@ -44,10 +44,8 @@ pub fn bar(ui: &Ui, area: Rect, top: f64, height: f64) -> Option<f64> {
 
     let id = super::Grid::id().with("bar");
     let response = ui.interact(rail.expand(2.0), id, Sense::DRAG | Sense::CLICK);
-    response.widget_info(|| WidgetInfo {
-        value: Some(top),
-        ..WidgetInfo::labeled(Role::ScrollBar, true, say("scroll"))
-    });
+    response
+        .widget_info(|| WidgetInfo { value: Some(top), ..WidgetInfo::labeled(Role::ScrollBar, true, say("scroll")) });
     let palette = palette(ui);
     let is_held = response.dragged() || response.is_pointer_button_down_on();
     let color = if is_held || response.hovered() { palette.weak } else { palette.line };

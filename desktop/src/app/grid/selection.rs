@@ -31,6 +31,11 @@ impl Selection {
         self.chosen.len()
     }
 
+    /// Whether none is chosen.
+    pub fn is_empty(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
     /// Whether this one is chosen.
     pub fn holds(&self, photo: PhotoId) -> bool {
         self.chosen.contains(&photo)
@@ -89,9 +94,9 @@ impl Selection {
                 items.iter().map(|item| item.photo).filter(|photo| self.chosen.contains(photo)).collect();
             self.chosen = there;
         }
-        self.cursor = self.cursor.and_then(|(_, photo)| {
-            items.iter().position(|item| item.photo == photo).map(|index| (index, photo))
-        });
+        self.cursor = self
+            .cursor
+            .and_then(|(_, photo)| items.iter().position(|item| item.photo == photo).map(|index| (index, photo)));
         self.anchor = self.cursor().unwrap_or(0);
     }
 }

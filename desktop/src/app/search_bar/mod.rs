@@ -6,8 +6,8 @@ mod completion;
 use std::path::PathBuf;
 
 use eframe::egui::{
-    Align, ComboBox, Id, Key, Layout, Margin, Modifiers, Popup, RichText, Slider, TextEdit, ThemePreference, Ui, text::CCursor,
-    text::CCursorRange, text_edit::TextEditState, vec2,
+    Align, ComboBox, Id, Key, Layout, Margin, Modifiers, Popup, RichText, Slider, TextEdit, ThemePreference, Ui,
+    text::CCursor, text::CCursorRange, text_edit::TextEditState, vec2,
 };
 
 use super::action::Action;
@@ -17,6 +17,9 @@ use super::source::Sort;
 use super::theme::palette;
 use super::words::{say, say_with};
 use crate::library::query::{Completion, Query, Term, What};
+
+/// A bar that is narrower has its controls on a second line.
+const NARROW: f32 = 700.0;
 
 /// Seconds without a key before a search begins.
 const PAUSE: f64 = 0.08;
@@ -85,8 +88,14 @@ impl SearchBar {
     /// Draws it.
     pub fn ui(&mut self, ui: &mut Ui, around: Surroundings<'_>) -> Option<Action> {
         let mut action = None;
+        // In a narrow window the field has its line for itself.
+        let is_narrow = ui.available_width() < NARROW;
         ui.allocate_ui_with_layout(vec2(ui.available_width(), 38.0), Layout::right_to_left(Align::Center), |ui| {
-            action = self.right(ui, around);
+            action = self.menu_button(ui, around.has_details);
+            if !is_narrow {
+                action = self.right(ui, around.side).or(action.take());
+                loading(ui, &around);
+            }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 action = self.field(ui).or(action.take());
             });
@@ -94,6 +103,13 @@ impl SearchBar {
         if let Some(error) = &self.error {
             ui.add_space(2.0);
             ui.label(RichText::new(error).color(palette(ui).error));
+        }
+        if is_narrow {
+            let line = vec2(ui.available_width(), 30.0);
+            ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
+                action = self.right(ui, around.side).or(action.take());
+                loading(ui, &around);
+            });
         }
         action = self.below(ui).or(action);
         let now = ui.input(|input| input.time);
@@ -116,10 +132,10 @@ impl SearchBar {
         }
         let has_focus = ui.memory(|memory| memory.has_focus(id));
         let offers = if has_focus { completion::offers(&self.text) } else { Vec::new() };
-        if let Some(first) = offers.first() {
-            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab)) {
-                self.accept(ui, first);
-            }
+        if let Some(first) = offers.first()
+            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab))
+        {
+            self.accept(ui, first);
         }
         let field = TextEdit::singleline(&mut self.text)
             .id(id)
@@ -169,12 +185,10 @@ impl SearchBar {
     }
 
     /// What stands right of the field, from the right.
-    fn right(&mut self, ui: &mut Ui, around: Surroundings<'_>) -> Option<Action> {
+    fn right(&mut self, ui: &mut Ui, side: &mut f32) -> Option<Action> {
         let mut action = None;
-        let menu = icons::button(ui, Icon::Menu, &say("menu"));
-        Popup::menu(&menu).show(|ui| action = self.menu(ui, around.has_details));
         ui.spacing_mut().slider_width = 76.0;
-        let size = Slider::new(around.side, grid::SIDES).logarithmic(true).show_value(false);
+        let size = Slider::new(side, grid::SIDES).logarithmic(true).show_value(false);
         ui.add(size).accessible_name(say("size")).on_hover_text(say("size-hint"));
         let sort = ComboBox::from_id_salt("sort").selected_text(say(self.sort.words())).width(118.0);
         let sorted = sort.show_ui(ui, |ui| {
@@ -192,10 +206,13 @@ impl SearchBar {
             self.typed.get_or_insert(ui.input(|input| input.time));
         }
         ui.label(RichText::new(say("loose")).small().weak());
-        if let Some(loading) = around.loading {
-            let shown = say_with("model-loading", &[("percent", f64::from((loading * 100.0).round()).into())]);
-            ui.label(RichText::new(shown).small().weak()).on_hover_text(around.model);
-        }
+        action
+    }
+
+    fn menu_button(&mut self, ui: &mut Ui, has_details: bool) -> Option<Action> {
+        let mut action = None;
+        let menu = icons::button(ui, Icon::Menu, &say("menu"));
+        Popup::menu(&menu).show(|ui| action = self.menu(ui, has_details));
         action
     }
 
@@ -235,7 +252,8 @@ impl SearchBar {
             }
             if !self.text.trim().is_empty() && self.error.is_none() {
                 ui.menu_button(RichText::new(say("album-save")).small(), |ui| {
-                    let name = ui.add(TextEdit::singleline(&mut self.album).hint_text(say("album-name")).desired_width(200.0));
+                    let name =
+                        ui.add(TextEdit::singleline(&mut self.album).hint_text(say("album-name")).desired_width(200.0));
                     let name = name.accessible_name(say("album-name"));
                     let is_done = name.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
                     let is_named = !self.album.trim().is_empty();
@@ -248,5 +266,13 @@ impl SearchBar {
             }
         });
         action
+    }
+}
+
+/// How much of the model is read.
+fn loading(ui: &mut Ui, around: &Surroundings<'_>) {
+    if let Some(loading) = around.loading {
+        let shown = say_with("model-loading", &[("percent", f64::from((loading * 100.0).round()).into())]);
+        ui.label(RichText::new(shown).small().weak()).on_hover_text(around.model);
     }
 }

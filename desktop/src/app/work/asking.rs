@@ -1,8 +1,8 @@
 //! A thread that asks the model about the photograph under the cursor: it decodes, the model's own thread computes.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Result;
 use medley::{AnswerOptions, CaptionOptions};
@@ -75,10 +75,11 @@ impl Question {
 
 /// The photograph as the model takes it; the last one is kept, so that the model knows it again.
 fn pixels(engine: &Engine, photo: &Photo, last: &mut Option<(PathBuf, i64, Pixels)>) -> Result<Pixels> {
-    if let Some((path, modified, pixels)) = last {
-        if *path == photo.path && *modified == photo.modified_ms {
-            return Ok(Arc::clone(pixels));
-        }
+    if let Some((path, modified, pixels)) = last
+        && *path == photo.path
+        && *modified == photo.modified_ms
+    {
+        return Ok(Arc::clone(pixels));
     }
     let pixels = decode::pixels(&photo.path, photo.kind, &engine.about().preprocessor)?;
     *last = Some((photo.path.clone(), photo.modified_ms, Arc::clone(&pixels)));

@@ -75,7 +75,14 @@ struct Done {
     failed: usize,
 }
 
-fn captions(library: &Library, engine: &Engine, plan: &Plan, id: TaskId, wishes: &Wishes, post: &Post) -> Result<String> {
+fn captions(
+    library: &Library,
+    engine: &Engine,
+    plan: &Plan,
+    id: TaskId,
+    wishes: &Wishes,
+    post: &Post,
+) -> Result<String> {
     let mut export = export(library, plan)?;
     let mut done = Done { captioned: Vec::new(), written: Vec::new(), left: 0, failed: 0 };
     let (total, mut count) = (plan.photos.len(), 0);
@@ -160,8 +167,8 @@ fn ahead(
                 return;
             }
             let Ok(Some(photo)) = library.catalog().photo(*id) else { continue };
-            let is_needed = !(plan.keeps && photo.caption.is_some()) && !plan.drafts.contains_key(id);
-            let pixels = if is_needed { pixels(&engine, &photo).map(Some) } else { Ok(None) };
+            let is_there = plan.drafts.contains_key(id) || (plan.keeps && photo.caption.is_some());
+            let pixels = if is_there { Ok(None) } else { pixels(&engine, &photo).map(Some) };
             if sender.send((photo, pixels)).is_err() {
                 return;
             }

@@ -34,10 +34,11 @@ pub fn reveal(path: &Path, post: &Post) {
 
 /// What is wrong with a folder that someone named, if anything is.
 pub fn wrong(folder: &Path) -> Option<String> {
-    (!folder.is_dir()).then(|| match folder.exists() {
-        true => say_with("folder-is-file", &[("folder", folder.display().to_string().into())]),
-        false => say_with("folder-missing", &[("folder", folder.display().to_string().into())]),
-    })
-    .filter(|_| !folder.as_os_str().is_empty())
-    .or_else(|| folder.as_os_str().is_empty().then(|| say("folder-none")))
+    (!folder.is_dir())
+        .then(|| match folder.exists() {
+            true => say_with("folder-is-file", &[("folder", folder.display().to_string().into())]),
+            false => say_with("folder-missing", &[("folder", folder.display().to_string().into())]),
+        })
+        .filter(|_| !folder.as_os_str().is_empty())
+        .or_else(|| folder.as_os_str().is_empty().then(|| say("folder-none")))
 }

@@ -23,6 +23,8 @@ pub struct Reading {
     pub folders: Vec<PathBuf>,
     /// Believe that files are gone, however many.
     pub forgets: bool,
+    /// Nobody asked for it.
+    pub is_quiet: bool,
 }
 
 /// Reads folders.

@@ -10,12 +10,13 @@ use super::thumbnails::Loaded;
 use crate::app::bulk::{Draft, Plan};
 use crate::app::details::About;
 use crate::app::notices::Notice;
+use crate::app::settings::Settings;
 use crate::app::sources::Contents;
 use crate::app::tasks::{News, TaskId};
 use crate::engine::{Engine, Pending};
 use crate::library::Library;
-use crate::library::watch::Watch;
 use crate::library::photo::{ContentId, PhotoId};
+use crate::library::watch::Watch;
 
 /// What a thread tells the window.
 pub enum Message {
@@ -35,6 +36,8 @@ pub enum Message {
     About(Box<About>),
     /// The model was asked something about a photograph.
     Asked(ContentId, Asked, Result<Pending, String>),
+    /// How the window was left.
+    Settings(Settings),
     /// What stands at the left.
     Contents(Box<Contents>),
     /// News of a task.

@@ -92,7 +92,15 @@ impl Searcher {
             let library = library;
             for ask in asked {
                 if ask.number == newest.load(Ordering::Relaxed) {
-                    Search { library: &library, engine: engine.get(), ask: &ask, newest: &newest, post: &post, start: Instant::now() }.run();
+                    Search {
+                        library: &library,
+                        engine: engine.get(),
+                        ask: &ask,
+                        newest: &newest,
+                        post: &post,
+                        start: Instant::now(),
+                    }
+                    .run();
                 }
             }
         });
@@ -186,7 +194,8 @@ impl Search<'_> {
     /// Everything that a filter lets through.
     fn listed(&self, filter: &Filter) -> Result<Answer> {
         let rows = self.library.catalog().find(filter, order(self.ask.sort))?;
-        let item = |row: &Row| Item { photo: row.photo, content: row.content, part: row.day, matched: None, is_settled: true };
+        let item =
+            |row: &Row| Item { photo: row.photo, content: row.content, part: row.day, matched: None, is_settled: true };
         Ok(Answer::Photos(rows.iter().map(item).collect(), self.dividers()))
     }
 

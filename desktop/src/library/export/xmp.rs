@@ -107,7 +107,9 @@ fn in_other_languages(bytes: &[u8]) -> Result<Vec<(String, String)>> {
             Event::End(element) if element.name().as_ref() == DESCRIPTION => is_description = false,
             Event::Start(element) if is_description && element.name().as_ref() == b"rdf:li" => {
                 let language = element.attributes().flatten().find(|attribute| attribute.key.as_ref() == b"xml:lang");
-                let language = language.and_then(|attribute| attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned()));
+                let language = language.and_then(|attribute| {
+                    attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(|value| value.into_owned())
+                });
                 let language = language.filter(|language| language != "x-default");
                 is_item = language.is_some();
                 found.extend(language.map(|language| (language, String::new())));
