@@ -14,7 +14,7 @@ export const builtIn = {
   about: strings.models.tiny,
   source: "models/medley-tiny.json",
   can: ["caption", "answer", "match"],
-  bytes: 29_136_582,
+  bytes: 15_738_114,
   licence: undefined,
 };
 
