@@ -87,9 +87,14 @@ fn no_source_file_is_longer_than_four_hundred_lines() {
 }
 
 #[test]
-fn cli_and_window_do_not_know_each_other() {
-    for (path, line) in lines(&root().join("desktop/src"), "cli") {
-        assert!(!line.contains("crate::app"), "{}: cli imports app", path.display());
+fn parts_of_the_program_know_only_those_below_them() {
+    let unknown: [(&str, &[&str]); 4] =
+        [("engine", &["library", "cli", "app"]), ("library", &["cli", "app"]), ("cli", &["app"]), ("app", &["cli"])];
+    for (part, others) in unknown {
+        for (path, line) in lines(&root().join("desktop/src"), part) {
+            let other = others.iter().find(|other| line.contains(&format!("crate::{other}")));
+            assert!(other.is_none(), "{}: {part} imports {other:?}", path.display());
+        }
     }
 }
 

@@ -116,6 +116,19 @@ fn a_damaged_byte_of_the_journal_takes_only_what_it_named() {
 }
 
 #[test]
+fn a_record_in_another_place_is_none() {
+    let folder = TempDir::new().unwrap();
+    let states = written(folder.path());
+    let path = folder.path().join("journal");
+    let mut bytes = fs::read(&path).unwrap();
+    let first = bytes[states[0].0 as usize..states[1].0 as usize].to_vec();
+    bytes.extend(first);
+    fs::write(&path, bytes).unwrap();
+    let map = &states.last().unwrap().1;
+    assert_eq!(&opens_repaired(folder.path(), &history(&states), map, "a record again"), map);
+}
+
+#[test]
 fn a_damaged_byte_of_the_vectors_takes_only_that_vector() {
     let folder = TempDir::new().unwrap();
     let states = written(folder.path());

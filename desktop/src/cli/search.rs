@@ -310,7 +310,6 @@ impl Preview {
         let photos = library.catalog().photos(&ids)?;
         let rows: Vec<String> = hits.iter().zip(&photos).map(|(hit, photo)| row(hit, photo)).collect();
         bar.set_message(rows.join("\n"));
-        bar.tick();
         Ok(())
     }
 

@@ -1,4 +1,10 @@
 //! `medley eval search`.
+//!
+//! Searched for are captions and phrases, the beginnings of captions up to the second word that says something, because
+//! people type few words. A candidate is right if it is the text's own picture, or if all words of the text that say
+//! something are in the candidate's own captions.
+
+use std::collections::HashSet;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -11,14 +17,14 @@ use crate::cli::number::count;
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::scores::read;
-use crate::library::calibration::{Calibration, Evidence, Logistic, logit};
+use crate::library::calibration::{Calibration, Evidence, Logistic, logit, ratio};
 
 /// Pictures in one pass, and texts.
 const BATCH: usize = 16;
 /// Bins of the table of reliability.
 const BINS: usize = 10;
 /// Cut-offs whose worth is shown.
-const CUTS: [f32; 8] = [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
+const CUTS: [f32; 8] = [0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
 
 /// What to search, and how.
 #[derive(Args)]
@@ -35,12 +41,20 @@ pub struct Arguments {
     captions: usize,
 }
 
-/// A text that is searched for, and its candidates, the most similar first: pictures and what is known of them.
+/// A text that is searched for, and its candidates, the most similar first.
 struct Search {
     own: usize,
-    candidates: Vec<(usize, Evidence)>,
+    is_caption: bool,
+    candidates: Vec<Candidate>,
     /// Pictures more similar than its own.
     before: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    picture: usize,
+    evidence: Evidence,
+    is_right: bool,
 }
 
 /// Shares of searches whose picture is among the first 1, 5 and 10.
@@ -49,14 +63,15 @@ type Recall = [f64; 3];
 #[derive(Serialize)]
 struct Scores {
     pictures: usize,
-    texts: usize,
+    captions: usize,
+    phrases: usize,
     similarity: Recall,
     similarity_and_logit: Recall,
     calibrated: Recall,
-    /// Similarity, logit, offset: fitted to all texts.
-    read: [f64; 3],
-    /// Similarity, offset: fitted to all texts.
-    unread: [f64; 2],
+    /// Similarity, logit, words, offset: fitted to all texts.
+    read: [f64; 4],
+    /// The same of what was not read.
+    unread: [f64; 4],
     read_error: f64,
     unread_error: f64,
     reliability: Vec<Bin>,
@@ -71,15 +86,15 @@ struct Bin {
     observed: f64,
 }
 
-/// What a cut-off leaves.
+/// What a cut-off leaves of the candidates of a search: the share of right ones, and how many are shown.
 #[derive(Serialize)]
 struct Cut {
     strictness: f32,
-    own_kept: f64,
-    shown: f64,
+    captions: [f64; 2],
+    phrases: [f64; 2],
 }
 
-/// Searches for every caption, fits the calibration to the texts of every second picture and scores it on the others.
+/// Searches for every caption, fits the calibration and scores it.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     let examples = arguments.data.read()?;
     let mut bar = Bar::new();
@@ -87,7 +102,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let searches = searches(&pipeline, &examples, &arguments, &mut bar).await?;
     bar.clear();
     if searches.len() < 4 {
-        bail!("there are {} captions to search for, which says nothing", searches.len());
+        bail!("there are {} texts to search for, which says nothing", searches.len());
     }
     let scores = score(&searches, examples.len());
     arguments.score.show(&scores, || show(&scores))
@@ -100,8 +115,8 @@ async fn searches(
     arguments: &Arguments,
     bar: &mut Bar,
 ) -> Result<Vec<Search>> {
-    let mut report = |stage: &'static str, done: usize, total: usize| match bar
-        .report(Progress::Items { stage, done, total })
+    let mut report = |stage: &'static str, done: usize| match bar
+        .report(Progress::Items { stage, done, total: examples.len() })
         .is_break()
     {
         true => Err(medley::Error::Cancelled),
@@ -112,86 +127,131 @@ async fn searches(
         let pixels: Vec<Vec<f32>> =
             batch.iter().map(|example| read(pipeline, &example.image)).collect::<medley::Result<_>>()?;
         pictures.extend(pipeline.features(&pipeline.see(&pixels)).await?);
-        report("encoding pictures", pictures.len(), examples.len())?;
+        report("encoding pictures", pictures.len())?;
     }
-    let (mut owners, mut texts) = (Vec::new(), Vec::new());
+    let (mut texts, mut origins) = (Vec::new(), Vec::new());
     for (own, example) in examples.iter().enumerate() {
         for caption in example.captions.iter().take(arguments.captions) {
-            let text = pre_caption(caption, usize::MAX);
-            if !text.is_empty() {
-                owners.push(own);
-                texts.push(pipeline.shortened(&text)?);
+            let caption = pre_caption(caption, usize::MAX);
+            for (text, is_caption) in [(phrase(&caption), false), (caption, true)] {
+                if !text.is_empty() {
+                    texts.push(pipeline.shortened(&text)?);
+                    origins.push((own, is_caption));
+                }
             }
         }
     }
+    let said: Vec<HashSet<String>> =
+        examples.iter().map(|example| example.captions.iter().flat_map(|caption| telling(caption)).collect()).collect();
     let features = pipeline.text_features(&texts, &mut medley::progress::silent).await?;
     let mut searches = Vec::with_capacity(texts.len());
-    for (own, feature) in owners.into_iter().zip(&features) {
-        let similarity = |picture: &Vec<f32>| picture.iter().zip(feature).map(|(a, b)| a * b).sum::<f32>();
-        let evidence = |picture| Evidence { similarity: similarity(picture), logit: None };
-        let mut candidates: Vec<(usize, Evidence)> = pictures.iter().map(evidence).enumerate().collect();
-        let of_own = candidates[own].1.similarity;
-        let before = candidates.iter().filter(|(place, found)| *place != own && found.similarity >= of_own).count();
-        candidates.sort_by(|a, b| b.1.similarity.total_cmp(&a.1.similarity));
+    for ((text, (own, is_caption)), feature) in texts.iter().zip(origins).zip(&features) {
+        let (words, needed) = (text.split(' ').count(), telling(text));
+        let candidate = |(picture, numbers): (usize, &Vec<f32>)| {
+            let similarity = numbers.iter().zip(feature).map(|(a, b)| a * b).sum::<f32>();
+            let is_right = picture == own || needed.iter().all(|word| said[picture].contains(word));
+            Candidate { picture, evidence: Evidence { similarity, logit: None, words }, is_right }
+        };
+        let mut candidates: Vec<Candidate> = pictures.iter().enumerate().map(candidate).collect();
+        let of_own = candidates[own].evidence.similarity;
+        let is_before = |found: &&Candidate| found.picture != own && found.evidence.similarity >= of_own;
+        let before = candidates.iter().filter(is_before).count();
+        candidates.sort_by(|a, b| b.evidence.similarity.total_cmp(&a.evidence.similarity));
         candidates.truncate(arguments.rerank);
-        searches.push(Search { own, candidates, before });
+        searches.push(Search { own, is_caption, candidates, before });
     }
     for (picture, example) in examples.iter().enumerate() {
-        let mut asked = Vec::new();
-        for (search, place) in searches.iter().enumerate() {
-            asked.extend(place.candidates.iter().position(|(found, _)| *found == picture).map(|place| (search, place)));
-        }
+        let is_it = |found: &Candidate| found.picture == picture;
+        let place = |(search, found): (usize, &Search)| Some((search, found.candidates.iter().position(is_it)?));
+        let asked: Vec<(usize, usize)> = searches.iter().enumerate().filter_map(place).collect();
         let seen = pipeline.see(&[read(pipeline, &example.image)?]);
         for batch in asked.chunks(4 * BATCH) {
             let texts: Vec<String> = batch.iter().map(|(search, _)| texts[*search].clone()).collect();
             let matches = pipeline.match_texts(&seen, &texts, false).await?;
             for ((search, place), found) in batch.iter().zip(matches) {
-                searches[*search].candidates[*place].1.logit = Some(logit(found.probability));
+                searches[*search].candidates[*place].evidence.logit = Some(logit(found.probability));
             }
         }
-        report("reading pictures and texts", picture + 1, examples.len())?;
+        report("reading pictures and texts", picture + 1)?;
     }
     Ok(searches)
 }
 
-fn score(searches: &[Search], pictures: usize) -> Scores {
-    let half = |parity: usize| -> Vec<&Search> { searches.iter().filter(|search| search.own % 2 == parity).collect() };
-    let (fitted, tested) = (half(0), half(1));
-    let fit = |searches: &[&Search]| {
-        let examples = examples(searches);
-        (Logistic::fit(&examples, true), Logistic::fit(&examples, false))
+/// A caption up to its second word that says something.
+fn phrase(caption: &str) -> String {
+    let (mut words, mut count) = (Vec::new(), 0);
+    for word in caption.split(' ') {
+        words.push(word);
+        count += telling(word).len();
+        if count == 2 {
+            break;
+        }
+    }
+    words.join(" ")
+}
+
+/// The words of a text that say something, without their endings.
+fn telling(text: &str) -> Vec<String> {
+    const SILENT: [&str; 36] = [
+        "a", "an", "the", "is", "are", "of", "in", "on", "at", "with", "and", "to", "by", "for", "from", "her", "his",
+        "its", "their", "it", "he", "she", "they", "that", "there", "as", "while", "into", "up", "down", "out", "over",
+        "through", "some", "two", "other",
+    ];
+    let stem = |word: &str| {
+        let is_ending = |end: &&str| word.ends_with(end) && word.len() > end.len() + 2;
+        let ending = ["ing", "ed", "es", "s"].into_iter().find(is_ending).unwrap_or_default();
+        word.strip_suffix(ending).unwrap_or(word).trim_end_matches('e').to_owned()
     };
-    let (both, alone) = fit(&fitted);
-    let calibration = Calibration::fitted(both, alone);
-    let unread = |evidence: Evidence| Evidence { logit: None, ..evidence };
-    let tested_examples = examples(&tested);
-    let (reliability, read_error) =
-        reliability(&tested_examples, |evidence| calibration.probability(evidence).unwrap_or(0.0));
-    let (_, unread_error) =
-        self::reliability(&tested_examples, |evidence| calibration.probability(unread(evidence)).unwrap_or(0.0));
-    let cut = |strictness: f32| {
-        let (mut own_kept, mut shown) = (0, 0);
-        for search in &tested {
-            for (place, evidence) in &search.candidates {
-                let is_shown = calibration.probability(*evidence).unwrap_or(0.0) >= strictness;
-                shown += usize::from(is_shown);
-                own_kept += usize::from(is_shown && *place == search.own);
+    let lower = text.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphabetic());
+    words.filter(|word| !word.is_empty() && !SILENT.contains(word)).map(stem).collect()
+}
+
+/// Scores each half by the numbers that were fitted to the other.
+fn score(searches: &[Search], pictures: usize) -> Scores {
+    let calibrations = [1, 0].map(|parity| {
+        let other: Vec<&Search> = searches.iter().filter(|search| search.own % 2 == parity).collect();
+        let (both, alone) = fit(&other);
+        Calibration::fitted(both, alone)
+    });
+    let of = |search: &Search| calibrations[search.own % 2];
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
+    for search in searches {
+        for Candidate { evidence, is_right, .. } in &search.candidates {
+            let alone = Evidence { logit: None, ..*evidence };
+            read.push((of(search).probability(*evidence).unwrap_or(0.0), *is_right));
+            unread.push((of(search).probability(alone).unwrap_or(0.0), *is_right));
+        }
+    }
+    let (reliability, read_error) = reliability(&read);
+    let (_, unread_error) = self::reliability(&unread);
+    let kept = |strictness: f32, is_caption: bool| {
+        let (mut rights, mut kept, mut shown, mut count) = (0.0_f64, 0.0, 0.0, 0.0_f64);
+        for search in searches.iter().filter(|search| search.is_caption == is_caption) {
+            count += 1.0;
+            for Candidate { evidence, is_right, .. } in &search.candidates {
+                let is_shown = of(search).probability(*evidence).unwrap_or(0.0) >= strictness;
+                rights += f64::from(u8::from(*is_right));
+                kept += f64::from(u8::from(*is_right && is_shown));
+                shown += f64::from(u8::from(is_shown));
             }
         }
-        let share = |number: usize| number as f64 / tested.len() as f64;
-        Cut { strictness, own_kept: share(own_kept), shown: share(shown) }
+        [kept / rights.max(1.0), shown / count.max(1.0)]
     };
+    let cut = |strictness: f32| Cut { strictness, captions: kept(strictness, true), phrases: kept(strictness, false) };
+    let captions: Vec<&Search> = searches.iter().filter(|search| search.is_caption).collect();
+    let authors = |evidence: Evidence| f64::from(evidence.similarity) + f64::from(evidence.logit.unwrap_or(0.0));
+    let numbers = |fitted: Logistic| [fitted.similarity, fitted.logit, fitted.words, fitted.offset];
     let (both, alone) = fit(&searches.iter().collect::<Vec<_>>());
     Scores {
         pictures,
-        texts: searches.len(),
-        similarity: recall(tested.iter().map(|search| Some(search.before))),
-        similarity_and_logit: recall(tested.iter().map(|search| {
-            rank(search, |evidence| f64::from(evidence.similarity) + f64::from(evidence.logit.unwrap_or(0.0)))
-        })),
-        calibrated: recall(tested.iter().map(|search| rank(search, |evidence| calibration.order(evidence)))),
-        read: [both.similarity, both.logit, both.offset],
-        unread: [alone.similarity, alone.offset],
+        captions: captions.len(),
+        phrases: searches.len() - captions.len(),
+        similarity: recall(captions.iter().map(|search| Some(search.before))),
+        similarity_and_logit: recall(captions.iter().map(|search| rank(search, authors))),
+        calibrated: recall(captions.iter().map(|search| rank(search, |evidence| of(search).order(evidence)))),
+        read: numbers(both),
+        unread: numbers(alone),
         read_error,
         unread_error,
         reliability,
@@ -199,20 +259,24 @@ fn score(searches: &[Search], pictures: usize) -> Scores {
     }
 }
 
-/// What a search sees: its candidates, of which its own picture is right.
-fn examples(searches: &[&Search]) -> Vec<(Evidence, bool)> {
-    let of = |search: &&Search| {
-        let own = search.own;
-        search.candidates.iter().map(move |(place, evidence)| (*evidence, *place == own)).collect::<Vec<_>>()
+/// The numbers for what was read and for what was not. How much the logit counts is taken from captions, whose own
+/// picture is to stand first.
+fn fit(searches: &[&Search]) -> (Logistic, Logistic) {
+    let own = |search: &&&Search| {
+        search.candidates.iter().map(|found| (found.evidence, found.picture == search.own)).collect::<Vec<_>>()
     };
-    searches.iter().flat_map(of).collect()
+    let owns: Vec<Vec<(Evidence, bool)>> =
+        searches.iter().filter(|search| search.is_caption).map(|search| own(&search)).collect();
+    let seen: Vec<(Evidence, bool)> =
+        searches.iter().flat_map(|search| &search.candidates).map(|found| (found.evidence, found.is_right)).collect();
+    (Logistic::fit(&seen, ratio(&owns)), Logistic::fit(&seen, 0.0))
 }
 
 /// Candidates before its own picture; none where that is no candidate.
 fn rank(search: &Search, order: impl Fn(Evidence) -> f64) -> Option<usize> {
-    let (_, own) = search.candidates.iter().find(|(place, _)| *place == search.own)?;
-    let own = order(*own);
-    Some(search.candidates.iter().filter(|(place, found)| *place != search.own && order(*found) >= own).count())
+    let own = order(search.candidates.iter().find(|found| found.picture == search.own)?.evidence);
+    let is_before = |found: &&Candidate| found.picture != search.own && order(found.evidence) >= own;
+    Some(search.candidates.iter().filter(is_before).count())
 }
 
 fn recall(ranks: impl Iterator<Item = Option<usize>> + Clone) -> Recall {
@@ -221,29 +285,29 @@ fn recall(ranks: impl Iterator<Item = Option<usize>> + Clone) -> Recall {
 }
 
 /// Candidates by predicted probability, and how far that is from what was observed, on the mean of all.
-fn reliability(examples: &[(Evidence, bool)], predict: impl Fn(Evidence) -> f32) -> (Vec<Bin>, f64) {
+fn reliability(predictions: &[(f32, bool)]) -> (Vec<Bin>, f64) {
     let mut bins = vec![Bin::default(); BINS];
-    for (evidence, is_right) in examples {
-        let predicted = f64::from(predict(*evidence));
+    for (predicted, is_own) in predictions {
+        let predicted = f64::from(*predicted);
         let bin = &mut bins[((predicted * BINS as f64) as usize).min(BINS - 1)];
         bin.candidates += 1;
         bin.predicted += predicted;
-        bin.observed += f64::from(u8::from(*is_right));
+        bin.observed += f64::from(u8::from(*is_own));
     }
     for bin in bins.iter_mut().filter(|bin| bin.candidates > 0) {
         bin.predicted /= bin.candidates as f64;
         bin.observed /= bin.candidates as f64;
     }
     let apart = |bin: &Bin| bin.candidates as f64 * (bin.predicted - bin.observed).abs();
-    let error = bins.iter().map(apart).sum::<f64>() / examples.len().max(1) as f64;
+    let error = bins.iter().map(apart).sum::<f64>() / predictions.len().max(1) as f64;
     (bins, error)
 }
 
 fn show(scores: &Scores) {
     let percent = |share: f64| 100.0 * share;
+    let Scores { pictures, captions, phrases, .. } = scores;
     print(&format_args!(
-        "{} pictures, {} texts; fitted to half of them, scored on the others",
-        scores.pictures, scores.texts
+        "{pictures} pictures, {captions} captions, {phrases} phrases; each half scored by the other's fit"
     ));
     print(&"");
     print(&format_args!("pictures of texts (IR)   R@1   R@5  R@10"));
@@ -262,12 +326,15 @@ fn show(scores: &Scores) {
     let (read, unread) = (percent(scores.read_error), percent(scores.unread_error));
     print(&format_args!("expected calibration error: {read:.2}%, of what was not read {unread:.2}%"));
     print(&"");
-    print(&"strictness  own picture kept  shown of a search");
-    for Cut { strictness, own_kept, shown } in &scores.cuts {
-        print(&format_args!("{strictness:>10} {:>16.1}% {shown:>18.1}", percent(*own_kept)));
+    print(&"strictness   captions: right kept, shown   phrases: right kept, shown");
+    for Cut { strictness, captions: [rights, shown], phrases: [phrase_rights, phrase_shown] } in &scores.cuts {
+        let (rights, phrase_rights) = (percent(*rights), percent(*phrase_rights));
+        print(&format_args!(
+            "{strictness:>10} {rights:>21.1}% {shown:>6.1} {phrase_rights:>20.1}% {phrase_shown:>6.1}"
+        ));
     }
     print(&"");
-    let ([similarity, logit, offset], [alone, alone_offset]) = (scores.read, scores.unread);
-    print(&format_args!("fitted to all: {similarity:.3} similarity + {logit:.4} logit + {offset:.3}"));
-    print(&format_args!("where not read: {alone:.3} similarity + {alone_offset:.3}"));
+    for (name, [similarity, logit, words, offset]) in [("read", scores.read), ("not read", scores.unread)] {
+        print(&format_args!("{name}: {similarity:.3} similarity, {logit:.4} logit, {words:.3} ln(words), {offset:.3}"));
+    }
 }

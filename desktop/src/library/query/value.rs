@@ -135,7 +135,8 @@ fn compare<T: Copy>(value: &str, read: impl Fn(&str) -> Result<T>) -> Result<Com
             (from, to) => Ok(Compare::Between(read(from)?, read(to)?)),
         };
     }
-    let signs: [(&str, fn(T) -> Compare<T>); 7] = [
+    type Sign<T> = (&'static str, fn(T) -> Compare<T>);
+    let signs: [Sign<T>; 7] = [
         (">=", Compare::AtLeast),
         ("<=", Compare::AtMost),
         ("≥", Compare::AtLeast),

@@ -99,7 +99,7 @@ impl Blends {
                 sum.iter_mut().zip(features[*leaf].iter()).for_each(|(sum, number)| *sum += weight * number);
             }
             let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
-            if !(length > 1e-6) {
+            if length.is_nan() || length < 1e-6 {
                 bail!("the terms of the query cancel each other out: take one away");
             }
             sum.iter_mut().for_each(|number| *number /= length);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
+use medley::preprocess::pre_caption;
 
 use super::blend::{Blend, Blends};
 use super::{Found, Hit, SearchOptions, SearchOrder};
@@ -13,11 +14,15 @@ use crate::library::catalog::Row;
 use crate::library::photo::ContentId;
 use crate::library::store::{Among, Scored, VectorStore};
 
+/// Words of a text that the model reads.
+const MAX_WORDS: usize = 30;
+
 /// Photographs in the order of their similarity.
 pub(super) struct Candidates {
     calibration: Calibration,
     blends: Vec<Blend>,
-    num_leaves: usize,
+    /// Words of every text; empty where a picture is among them.
+    words: Vec<usize>,
     found: Vec<Candidate>,
 }
 
@@ -40,30 +45,30 @@ impl Candidates {
         Self {
             calibration,
             blends: blends.blends.clone(),
-            num_leaves: if blends.texts().is_empty() { 0 } else { blends.leaves.len() },
+            words: blends.texts().iter().map(|(_, text)| pre_caption(text, MAX_WORDS).split(' ').count()).collect(),
             found: found.into_iter().map(candidate).collect(),
         }
     }
 
     /// What each candidate has in common with each text alone.
     pub fn add_similarities(&mut self, store: &dyn VectorStore, features: &[Arc<Vec<f32>>]) -> Result<()> {
-        let alone = |similarity: f32| Evidence { similarity, logit: None };
+        let alone = |similarity: f32, words: usize| Evidence { similarity, logit: None, words };
         let is_single =
             matches!(self.blends.as_slice(), [blend] if matches!(blend.as_slice(), [(_, weight)] if *weight > 0.0));
-        if is_single && self.num_leaves == 1 {
+        if is_single && self.words.len() == 1 {
             for candidate in &mut self.found {
-                candidate.evidence = vec![alone(candidate.hit.similarity.unwrap_or(0.0))];
+                candidate.evidence = vec![alone(candidate.hit.similarity.unwrap_or(0.0), self.words[0])];
             }
-        } else if self.num_leaves > 0 {
+        } else {
             let mut contents: Vec<ContentId> = self.found.iter().map(|candidate| candidate.hit.content).collect();
             contents.sort_unstable();
-            for feature in &features[..self.num_leaves] {
+            for (feature, words) in features.iter().zip(&self.words) {
                 let scored = store.search(feature, usize::MAX, Among::Only(&contents))?;
                 let similarity: HashMap<ContentId, f32> =
                     scored.into_iter().map(|Scored { content, similarity }| (content, similarity)).collect();
                 for candidate in &mut self.found {
                     let similarity = similarity.get(&candidate.hit.content).copied().unwrap_or(0.0);
-                    candidate.evidence.push(alone(similarity));
+                    candidate.evidence.push(alone(similarity, *words));
                 }
             }
         }
