@@ -104,7 +104,7 @@ fn style(mut visuals: Visuals, palette: Palette) -> Style {
     visuals.error_fg_color = palette.error;
     visuals.warn_fg_color = palette.error;
     visuals.selection.bg_fill = palette.accent.gamma_multiply(if visuals.dark_mode { 0.35 } else { 0.22 });
-    visuals.selection.stroke = Stroke::new(1.0, palette.text);
+    visuals.selection.stroke = Stroke::new(1.5, palette.accent);
     visuals.slider_trailing_fill = true;
     let shadow = Shadow {
         offset: [0, 6],
