@@ -138,11 +138,7 @@ impl Engine {
     ///
     /// # Errors
     /// What opening the device and loading the model give.
-    pub fn open(
-        model: ModelChoice,
-        device: DeviceChoice,
-        report: &mut dyn FnMut(medley::Progress),
-    ) -> Result<Self> {
+    pub fn open(model: ModelChoice, device: DeviceChoice, report: &mut dyn FnMut(medley::Progress)) -> Result<Self> {
         let queue = Arc::new(Queue::default());
         let (sender, opened) = mpsc::channel();
         let theirs = Arc::clone(&queue);

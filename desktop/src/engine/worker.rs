@@ -84,7 +84,8 @@ fn key_of(path: &Path) -> Result<String> {
         let entries = std::fs::read_dir(path).with_context(|| format!("could not read {}", path.display()))?;
         files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
         files.retain(|file| {
-            file.extension().is_some_and(|end| ["safetensors", "bin"].iter().any(|known| end.eq_ignore_ascii_case(known)))
+            file.extension()
+                .is_some_and(|end| ["safetensors", "bin"].iter().any(|known| end.eq_ignore_ascii_case(known)))
         });
         files.sort();
     }

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::{ScoreArguments, done};
 use super::results::{ResultArguments, id_value};
+use super::{ScoreArguments, done};
 use crate::cli::data::DialogFiles;
 use crate::cli::print;
 use crate::cli::progress::Bar;

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use medley::eval::reason_scores;
 
-use super::{ScoreArguments, done};
 use super::results::ResultArguments;
+use super::{ScoreArguments, done};
 use crate::cli::data::StatementFiles;
 use crate::cli::print;
 use crate::cli::progress::Bar;

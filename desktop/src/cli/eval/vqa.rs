@@ -10,8 +10,8 @@ use medley::data::{QuestionExample, QuestionSet, hold_out_questions};
 use medley::eval::{VqaPrior, VqaScores, vqa_scores};
 use serde_json::json;
 
-use super::{ScoreArguments, done};
 use super::results::{ResultArguments, id_value};
+use super::{ScoreArguments, done};
 use crate::cli::data::HELD_OUT;
 use crate::cli::data::QuestionFiles;
 use crate::cli::print;
