@@ -44,10 +44,12 @@ pub struct Calibration {
     fitted: Option<(Logistic, Logistic)>,
 }
 
-/// Fitted to the built-in model.
+/// Fitted to the built-in model: `medley eval search --split val --captions 2 --rerank 32` on Flickr8k's 1,000 pictures
+/// of validation. Orders 15.8 / 39.7 / 54.4 % of captions right among the first 1 / 5 / 10; similarity alone 14.8 / 37.9
+/// / 51.2, similarity and logit as the authors add them 10.2 / 30.9 / 47.1. Expected calibration error: 1.8 %.
 const BUILT_IN: (Logistic, Logistic) = (
-    Logistic { similarity: 20.0, logit: 0.3, words: 0.0, offset: -10.0 },
-    Logistic { similarity: 20.0, logit: 0.0, words: 0.0, offset: -10.0 },
+    Logistic { similarity: 9.024, logit: 0.2826, words: -1.689, offset: -4.732 },
+    Logistic { similarity: 11.154, logit: 0.0, words: -1.678, offset: -5.810 },
 );
 
 impl Calibration {
