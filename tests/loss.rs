@@ -292,7 +292,7 @@ fn the_gradients_of_a_whole_step_of_pre_training_are_those_of_pytorch() {
     let device = device.autodiff();
     let model = of("pretrain.pth", &device).train();
     let found = collect(&model, Some(step_loss(&model, &device).backward()));
-    assert!(found.len() > 60 && found.contains_key("temperature"), "{:?}", found.keys());
+    assert!(found.len() > 60 && found.contains_key("heads.temperature"), "{:?}", found.keys());
     assert_gradients(&found, &expected, GRADIENT);
 }
 

@@ -12,7 +12,7 @@ use medley::preprocess::dimensions;
 /// Endings of RAW files that are TIFF files.
 pub const ENDINGS: [&str; 7] = ["dng", "nef", "nrw", "arw", "cr2", "pef", "srw"];
 
-/// Directories that are read at most: a damaged file may chain them in a circle.
+/// Directories that are read at most: a damaged file may name any number.
 const MOST_DIRECTORIES: usize = 64;
 
 const STRIP_OFFSETS: u16 = 0x111;
@@ -54,9 +54,16 @@ pub(super) fn is_raw(path: &Path) -> bool {
 fn preview(bytes: &[u8]) -> Option<&[u8]> {
     let tiff = Tiff::open(bytes)?;
     let mut waiting = vec![tiff.long(4)?];
+    let mut read = Vec::new();
     let mut best: Option<(u64, &[u8])> = None;
-    for _ in 0..MOST_DIRECTORIES {
-        let Some(at) = waiting.pop() else { break };
+    while let Some(at) = waiting.pop() {
+        if read.len() == MOST_DIRECTORIES {
+            break;
+        }
+        if read.contains(&at) {
+            continue;
+        }
+        read.push(at);
         let Some(directory) = tiff.directory(at as usize) else { continue };
         waiting.extend(&directory.sub_directories);
         waiting.extend((directory.next != 0).then_some(directory.next));

@@ -71,9 +71,9 @@ impl Layout {
     pub fn seen(&self, section: &Section, top: f64, bottom: f64) -> Range<usize> {
         let start = section.top + f64::from(self.divider);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the section")]
-        let row = |height: f64| ((height - start) / self.step()).floor().max(0.0) as usize;
-        let first = (row(top) * self.columns).min(section.count);
-        let end = if bottom <= start { 0 } else { ((row(bottom) + 1) * self.columns).min(section.count) };
+        let rows = |height: f64| height.max(0.0) as usize;
+        let first = (rows(((top - start) / self.step()).floor()) * self.columns).min(section.count);
+        let end = (rows(((bottom - start) / self.step()).ceil()) * self.columns).min(section.count);
         section.first + first..section.first + end.max(first)
     }
 
@@ -165,7 +165,7 @@ mod tests {
             let expected: Vec<usize> = (0..13)
                 .filter(|&index| {
                     let y = layout.place(index).1;
-                    y + layout.step() > top && y <= top + bottom
+                    y + layout.step() > top && y < top + bottom
                 })
                 .collect();
             assert_eq!(seen, expected, "from {top}");

@@ -50,8 +50,8 @@ fn copy(path: &Path, folder: &Path) -> Result<PathBuf> {
     for number in 1..10_000 {
         let mut target = folder.join(path.file_name().unwrap_or_default());
         if number > 1 {
-            target = folder.join(format!("{stem} ({number})"));
-            target.set_extension(path.extension().unwrap_or_default());
+            let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+            target = folder.join(format!("{stem} ({number}){ending}"));
         }
         match File::create_new(&target) {
             Ok(mut file) => {
