@@ -1,5 +1,7 @@
 //! The grid over more photographs than anyone has, without a file behind them.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, Instant};
 
 use eframe::egui::{Key, vec2};

@@ -90,7 +90,7 @@ impl World {
 fn picture(seed: u32) -> RgbImage {
     RgbImage::from_fn(96, 64, |x, y| {
         let wave = |turn: u32| ((x * (seed % 7 + 1) + y * (seed % 5 + 2) + turn * 85 + seed * 37) % 256) as u8;
-        if (x / 16 + y / 16 + seed) % 3 == 0 {
+        if (x / 16 + y / 16 + seed).is_multiple_of(3) {
             Rgb([wave(0), 255 - wave(1), wave(2)])
         } else {
             Rgb([wave(2), wave(0), 40])

@@ -1,6 +1,6 @@
 //! Searching a library of real photographs with the built-in model.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs;
 use std::ops::ControlFlow;

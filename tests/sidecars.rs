@@ -1,5 +1,7 @@
 //! Captions in files beside photographs: whole or not at all, never over what is there unasked, and taken back.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 

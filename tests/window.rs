@@ -1,5 +1,7 @@
 //! The window by its labels, as a screen reader finds them: a real library of a few photographs, the built-in model.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

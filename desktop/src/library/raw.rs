@@ -156,6 +156,7 @@ impl<'a> Tiff<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -70,6 +70,7 @@ fn copy(path: &Path, folder: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

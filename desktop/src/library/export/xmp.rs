@@ -133,6 +133,7 @@ fn in_other_languages(bytes: &[u8]) -> Result<Vec<(String, String)>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
