@@ -23,7 +23,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: String::new(), side: 176.0, strictness: 0.22, has_details: false }
+        Self { theme: String::new(), side: 176.0, strictness: 0.27, has_details: false }
     }
 }
 

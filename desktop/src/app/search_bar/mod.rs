@@ -59,7 +59,7 @@ pub struct Surroundings<'a> {
 impl SearchBar {
     /// A bar that has the keyboard.
     pub fn new() -> Self {
-        Self { strictness: 0.22, wants_focus: true, ..Self::default() }
+        Self { strictness: 0.27, wants_focus: true, ..Self::default() }
     }
 
     /// Gives the field the keyboard.
