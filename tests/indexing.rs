@@ -123,6 +123,22 @@ fn wrong_folders_and_libraries_are_named() {
     assert!(says(&damaged, &["library"]).contains("is damaged: move it away"));
 }
 
+/// What the library keeps is where it was, and is found.
+#[cfg(not(feature = "qdrant"))]
+#[test]
+fn a_place_for_vectors_that_cannot_be_used_is_refused_before_it_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let (library, photos) = (folder.path().join("library"), photographs(folder.path(), 5));
+    assert_eq!(code(&run(&library, &["index", photos.to_str().unwrap(), "--store", "folder"])), 0);
+    let refused = run(&library, &["search", "a wall", "--store", "qdrant://localhost:6333"]);
+    assert_eq!(code(&refused), 1);
+    assert!(err(&refused).contains("--features medley-desktop/qdrant"), "{}", err(&refused));
+    let wrong = run(&library, &["search", "a wall", "--store", "elsewhere"]);
+    assert_eq!(code(&wrong), 2);
+    assert!(err(&wrong).contains("qdrant://host:port"), "{}", err(&wrong));
+    assert_eq!(code(&run(&library, &["search", "a wall"])), 0);
+}
+
 #[test]
 fn a_catalogue_of_a_newer_version_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();

@@ -1,6 +1,6 @@
 //! `medley library`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -11,6 +11,7 @@ use super::{ALL_GOOD, SOME_FAILED, print};
 use crate::library::Library;
 use crate::library::index::spelled;
 use crate::library::photo::PhotoId;
+use crate::library::store::Place;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -28,15 +29,27 @@ pub struct LibraryArguments {
     /// The folder of the library; one in your data folder if not given
     #[arg(long, env = "MEDLEY_LIBRARY", value_name = "DIR", global = true)]
     pub library: Option<PathBuf>,
+    /// Where the library keeps its vectors from now on: folder, its own, or a Qdrant server as qdrant://host:port
+    #[arg(long, value_name = "PLACE", global = true)]
+    pub store: Option<Place>,
 }
 
 impl LibraryArguments {
     /// Opens the library, and makes it where there is none.
     pub fn open(&self) -> Result<Library> {
         match &self.library {
-            Some(folder) => Library::open(folder),
-            None => Library::open(&Library::default_folder()?),
+            Some(folder) => self.open_in(folder),
+            None => self.open_in(&Library::default_folder()?),
         }
+    }
+
+    /// Opens the library in this folder.
+    pub fn open_in(&self, folder: &Path) -> Result<Library> {
+        let library = Library::open(folder)?;
+        if let Some(place) = &self.store {
+            library.keep_vectors(place)?;
+        }
+        Ok(library)
     }
 }
 

@@ -145,7 +145,7 @@ impl Arguments {
         if !folder.join("catalog.sqlite").is_file() {
             bail!("there is no library in {} yet: make one with {advice}", folder.display());
         }
-        let library = Library::open(&folder)?;
+        let library = self.library.open_in(&folder)?;
         if library.catalog().counts()?.photos == 0 {
             bail!("the library in {} is empty: fill it with {advice}", folder.display());
         }

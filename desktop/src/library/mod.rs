@@ -36,7 +36,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::engine::About;
 pub use catalog::Catalog;
-use store::VectorStore;
+use sha2::{Digest, Sha256};
+use store::{Place, VectorStore};
 pub use thumbnail::Thumbnails;
 
 /// Hexadecimal digits of a model's key that name its folder.
@@ -44,6 +45,12 @@ const KEY_DIGITS: usize = 16;
 
 /// The setting that says who indexes.
 const INDEXER: &str = "indexer";
+
+/// The setting that says where vectors are kept.
+const PLACE: &str = "store";
+
+/// The setting with the name of the library among those on a server.
+const NAME: &str = "name";
 
 /// A library; clones are the same one, from any thread.
 #[derive(Clone, Debug)]
@@ -123,11 +130,49 @@ impl Library {
             return Ok(Arc::clone(store));
         }
         let folder = self.0.folder.join("vectors").join(&key);
-        let store = vectors::FlatStore::open(&folder, dimensions)?;
-        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(store.repaired());
-        let store: Arc<dyn VectorStore> = Arc::new(store);
+        let store: Arc<dyn VectorStore> = match self.vector_place()? {
+            Place::Folder => {
+                let store = vectors::FlatStore::open(&folder, dimensions)?;
+                self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(store.repaired());
+                Arc::new(store)
+            }
+            // Another library's photographs have the same numbers.
+            server => store::open(&server, &folder, &format!("{}-{key}", self.name()?), dimensions)?,
+        };
         stores.insert(key, Arc::clone(&store));
         Ok(store)
+    }
+
+    /// Where vectors are kept.
+    ///
+    /// # Errors
+    /// A catalogue that cannot be read, or that names a place which this version does not know.
+    pub fn vector_place(&self) -> Result<Place> {
+        self.catalog().setting(PLACE)?.map_or(Ok(Place::Folder), |place| place.parse())
+    }
+
+    /// Keeps vectors elsewhere from now on; those that are not there yet are made when the library is indexed next.
+    ///
+    /// # Errors
+    /// A catalogue that cannot be written, a place that this program was built without.
+    pub fn keep_vectors(&self, place: &Place) -> Result<()> {
+        place.check()?;
+        if self.vector_place()? != *place {
+            self.catalog().set_setting(PLACE, &place.to_string())?;
+            self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(())
+    }
+
+    /// What the library is called where several keep their vectors: made once, of where and when that was.
+    fn name(&self) -> Result<String> {
+        if let Some(name) = self.catalog().setting(NAME)? {
+            return Ok(name);
+        }
+        let made = format!("{} {}", self.0.folder.display(), jiff::ZonedDateTime::now());
+        let name: String = Sha256::digest(made).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.catalog().set_setting(NAME, &name)?;
+        Ok(name)
     }
 
     /// What was found damaged and repaired since this was last asked, for people to read: indexing brings back what was

@@ -1,10 +1,11 @@
 //! Where vectors are kept and searched: a file here, or a server elsewhere.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::photo::ContentId;
 use super::vectors::FlatStore;
@@ -17,6 +18,33 @@ pub enum Place {
     Folder,
     /// On a Qdrant server, at an address such as `localhost:6333`.
     Qdrant(String),
+}
+
+impl Place {
+    /// Whether this program can keep vectors there.
+    ///
+    /// # Errors
+    /// A server, where it was built without.
+    pub fn check(&self) -> Result<()> {
+        if cfg!(feature = "qdrant") || *self == Self::Folder { Ok(()) } else { Err(self.without()) }
+    }
+
+    fn without(&self) -> anyhow::Error {
+        anyhow!(
+            "this program cannot use {self}: build it with `--features medley-desktop/qdrant`, or keep vectors in the \
+             library with --store folder"
+        )
+    }
+}
+
+impl fmt::Display for Place {
+    /// As it is read.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder => formatter.write_str("folder"),
+            Self::Qdrant(address) => write!(formatter, "qdrant://{address}"),
+        }
+    }
 }
 
 impl FromStr for Place {
@@ -53,9 +81,7 @@ pub fn open(place: &Place, folder: &Path, key: &str, dimensions: usize) -> Resul
             Ok(Arc::new(super::qdrant::QdrantStore::open(address, &format!("medley-{key}"), dimensions)?))
         }
         #[cfg(not(feature = "qdrant"))]
-        Place::Qdrant(_) => {
-            bail!("medley-{key} cannot be asked for: this program was built without `--features qdrant`")
-        }
+        Place::Qdrant(_) => Err(place.without().context(format!("could not open the vectors of {key}"))),
     }
 }
 
