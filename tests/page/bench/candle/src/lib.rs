@@ -19,7 +19,7 @@ thread_local! {
 /// Room for `len` bytes, which `load` or `see` takes over.
 #[unsafe(no_mangle)]
 pub extern "C" fn reserve(len: usize) -> *mut u8 {
-    Box::into_raw(vec![0; len].into_boxed_slice()).cast()
+    Box::into_raw(vec![0_u8; len].into_boxed_slice()).cast()
 }
 
 /// Takes back the bytes that `reserve` gave.
