@@ -12,6 +12,7 @@ fn main() -> io::Result<()> {
     let page = desktop.join("../web/dist");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", page.display());
+    println!("cargo::rerun-if-changed={}", desktop.join("../assets/medley-tiny.safetensors").display());
 
     let mut list = String::from("&[\n");
     for path in files(&page)? {
