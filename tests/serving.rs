@@ -58,6 +58,8 @@ fn the_page_comes_with_its_types_and_the_policy_it_states() {
     assert_eq!(body, fs::read(page().join("index.html")).unwrap());
     let (head, _) = served.ask("GET", "/worker.js?device=cpu", "");
     assert!(head.contains("Content-Type: text/javascript"), "{head}");
+    let isolates = ["Cross-Origin-Opener-Policy: same-origin", "Cross-Origin-Embedder-Policy: require-corp"];
+    assert!(isolates.iter().all(|field| head.contains(field)), "threads could not share memory: {head}");
     // The text of a page governs no worker; the header does.
     assert!(
         head.contains("Content-Security-Policy: default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"),

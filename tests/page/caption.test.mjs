@@ -41,7 +41,7 @@ describe("the sample picture", () => {
   });
 
   test("is captioned by an engine that says it is the CPU", async () => {
-    await page.getByText(strings.engineCpuChosen, { exact: true }).waitFor();
+    await page.getByText(strings.engineCpuChosen(1), { exact: true }).waitFor();
   });
 
   test("shows what a word looked at, and says where", async () => {

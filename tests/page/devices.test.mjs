@@ -28,7 +28,7 @@ test("the page says that it runs on WebGPU where it does", async (t) => {
 
 test("an imitated device is not taken for a graphics card: left to choose, the page takes the CPU", async (t) => {
   const { page } = await visit(t, browser, { device: "auto" });
-  await page.getByText(strings.engineCpu, { exact: true }).waitFor();
+  await page.getByText(strings.engineCpu(1), { exact: true }).waitFor();
 });
 
 test("a device that is not there is said to be missing, and the CPU is offered", async (t) => {
@@ -69,7 +69,7 @@ test("a device lost in mid-caption is said, and the caption is written on the CP
   await alert(page, strings.trouble.deviceLost).waitFor();
   await page.getByRole("button", { name: strings.useCpu, exact: true }).click();
   await captionedAs(page, TINY.caption.text);
-  await page.getByText(strings.engineCpuChosen, { exact: true }).waitFor();
+  await page.getByText(strings.engineCpuChosen(1), { exact: true }).waitFor();
 });
 
 test("the built-in model captions the sample picture over WebGPU as on the CPU", { skip: WHOLE }, async (t) => {

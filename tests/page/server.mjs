@@ -30,6 +30,7 @@ export class Server {
   #http = http.createServer((request, response) => this.#answer(request, response));
   #mounted = [];
   #faults = new Map();
+  #isolated = {};
   #policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(readFileSync(join(dist, "index.html"), "utf8"))[1];
 
   static async start() {
@@ -64,8 +65,15 @@ export class Server {
     this.#fault(path, { change });
   }
 
+  /** Sends the headers that let threads share memory. */
+  isolate() {
+    this.#isolated = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+  }
+
+  /** Serves all as it is again. */
   mend() {
     this.#faults.clear();
+    this.#isolated = {};
   }
 
   /** Bytes sent of a file. */
@@ -106,6 +114,7 @@ export class Server {
       // A <meta> policy does not reach workers.
       "Content-Security-Policy": this.#policy,
       "Content-Type": TYPES[extname(path)] ?? "application/octet-stream",
+      ...this.#isolated,
     };
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(entry.range ?? "") ?? [];
     if (from !== undefined && Number(from) >= bytes.length) return response.writeHead(416).end();

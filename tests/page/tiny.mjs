@@ -66,9 +66,9 @@ export function everyHead(page, device) {
     const [answer] = await medley.ask(1, question);
     await load("match");
     const [match] = await medley.match(1, [text]);
-    const { isGpu, deviceName } = medley;
+    const { isGpu, deviceName, threads } = medley;
     medley.close();
-    return { caption, answer, match, isGpu, deviceName };
+    return { caption, answer, match, isGpu, deviceName, threads };
   }, { heads, device, question: answer.question, text: match.text });
 }
 

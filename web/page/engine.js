@@ -32,7 +32,8 @@ export class Engine extends EventTarget {
   get description() {
     if (!this.#isOpen) return this.trouble ? strings.engineNone : strings.engineStarting;
     if (this.medley.isGpu) return strings.engineGpu(this.medley.deviceName);
-    return this.#device === "auto" || !navigator.gpu ? strings.engineCpu : strings.engineCpuChosen;
+    const describe = this.#device === "auto" || !navigator.gpu ? strings.engineCpu : strings.engineCpuChosen;
+    return describe(this.medley.threads);
   }
 
   /** Starts on a device, and loads a model at the same time. */

@@ -124,6 +124,12 @@ export class MedleyError extends Error {
   status?: number;
 }
 
+export interface OpenOptions {
+  device?: "auto" | "cpu" | "gpu" | "software";
+  /** Threads to compute with on the CPU at most; as many as there are cores, up to 8, if not given. */
+  threads?: number;
+}
+
 /**
  * BLIP in a worker. Calls may be made at any time and in any number; they are answered one after another.
  *
@@ -135,14 +141,16 @@ export class MedleyError extends Error {
  */
 export class Medley {
   /** Starts the engine; `opened` tells when it runs. `load` may be called before that. */
-  constructor(options?: { device?: "auto" | "cpu" | "gpu" | "software" });
+  constructor(options?: OpenOptions);
   /** The same, awaited. `auto`, the default, falls back to the CPU. */
-  static open(options?: { device?: "auto" | "cpu" | "gpu" | "software" }): Promise<Medley>;
+  static open(options?: OpenOptions): Promise<Medley>;
 
   readonly opened: Promise<Medley>;
   /** `CPU`, or the adapter's name. */
   readonly deviceName: string;
   readonly isGpu: boolean;
+  /** Threads that compute on the CPU: one, unless the page is isolated by its headers. */
+  readonly threads: number;
   readonly model: Model | undefined;
 
   /**

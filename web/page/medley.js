@@ -27,16 +27,17 @@ export class Medley {
 
   deviceName = "";
   isGpu = false;
+  threads = 1;
   model = undefined;
 
-  constructor({ device = "auto" } = {}) {
+  constructor({ device = "auto", threads } = {}) {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "medley" });
     this.#worker.addEventListener("message", ({ data }) => this.#hear(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
       this.#fail(new MedleyError({ name: "EngineError", message: event.message || "the worker could not start" }));
     });
-    this.opened = this.#call("open", { device }).then((engine) => {
+    this.opened = this.#call("open", { device, threads }).then((engine) => {
       Object.assign(this, engine);
       return this;
     });

@@ -38,8 +38,8 @@ export const strings = {
   engineStarting: "Starting…",
   // Browsers need not tell the adapter's name.
   engineGpu: (name) => (name ? `WebGPU · ${name}` : "WebGPU"),
-  engineCpu: "CPU (no WebGPU here)",
-  engineCpuChosen: "CPU (chosen)",
+  engineCpu: (threads) => (threads > 1 ? `CPU · ${threads} threads (no WebGPU here)` : "CPU (no WebGPU here)"),
+  engineCpuChosen: (threads) => (threads > 1 ? `CPU · ${threads} threads (chosen)` : "CPU (chosen)"),
   engineNone: "Not running",
   modelPill: (text) => `Model: ${text}. Choose another`,
   modelNone: "No model",

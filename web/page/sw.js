@@ -7,6 +7,8 @@ const FILES = [];
 
 const PREFIX = "medley-page-";
 const CACHE = PREFIX + VERSION;
+/** Kept when it is first fetched: who has a graphics card never needs it, and without it one thread computes. */
+const LATER = new URL("threads/", self.registration.scope).href;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(store());
@@ -42,5 +44,18 @@ async function answer(request) {
   const isHome = request.mode === "navigate" && new URL(request.url).pathname === new URL(self.registration.scope).pathname;
   // The query chooses an engine; it never names another file.
   const kept = await cache.match(isHome ? "index.html" : request, { ignoreSearch: true });
-  return kept ?? fetch(request);
+  if (kept) return isolated(kept);
+  const fetched = await fetch(request);
+  if (fetched.ok && request.url.startsWith(LATER)) await cache.put(request, fetched.clone());
+  return isolated(fetched);
+}
+
+/** With the headers that let threads share memory, for hosts that do not send them. */
+function isolated(response) {
+  if (response.type !== "basic" && response.type !== "default") return response;
+  const { body, status, statusText } = response;
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  return new Response(body, { status, statusText, headers });
 }

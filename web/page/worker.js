@@ -6,7 +6,7 @@
 //       { id, progress: { stage, done, total } }
 //       { id, result } or { id, error: { name, message, ... } }, once
 
-import init, { Medley } from "./medley_web.js";
+import { openEngine } from "./module.js";
 import { openWeights } from "./weights.js";
 import { discard, stored } from "./storage.js";
 
@@ -26,10 +26,10 @@ self.addEventListener("message", ({ data }) => {
 
 /** What runs in the queue; `job` tells a call that writes when to stop. */
 const calls = {
-  async open({ device }) {
-    await init();
-    engine = await Medley.open(device);
-    return { deviceName: engine.deviceName, isGpu: engine.isGpu };
+  async open({ device, threads }) {
+    const opened = await openEngine(device, threads);
+    engine = opened.engine;
+    return { deviceName: engine.deviceName, isGpu: engine.isGpu, threads: opened.threads };
   },
   async see({ id, picture }) {
     const bytes = picture instanceof Blob ? await picture.arrayBuffer() : picture;

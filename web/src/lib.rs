@@ -12,6 +12,8 @@
 mod elsewhere;
 mod event_loop;
 mod options;
+#[cfg(feature = "threads")]
+mod threads;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

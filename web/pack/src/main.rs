@@ -1,6 +1,6 @@
-//! Assembles the page: `medley-web-pack MODULE.wasm OUT`.
+//! Assembles the page: `medley-web-pack OUT MODULE.wasm [THREADS.wasm]`.
 //!
-//! JavaScript for the module, the page's files, the built-in model with a list of its pieces,
+//! JavaScript for the module, and for the one with threads where there is one, the page's files, the built-in model with a list of its pieces,
 //! sample pictures, and a service worker that knows them all.
 
 mod model;
@@ -22,17 +22,25 @@ const KEEP: &str = ".keep";
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [wasm, out] = arguments.as_slice() else { bail!("usage: medley-web-pack MODULE.wasm OUT") };
+    let (out, wasm, threaded) = match arguments.as_slice() {
+        [out, wasm] => (out, wasm, None),
+        [out, wasm, threaded] => (out, wasm, Some(threaded)),
+        _ => bail!("usage: medley-web-pack OUT MODULE.wasm [THREADS.wasm]"),
+    };
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let assets = web.join("../assets");
 
     clear(out).with_context(|| format!("could not clear {}", out.display()))?;
     copy_folder(&web.join("page"), out)?;
     module::translate(wasm, out)?;
+    if let Some(threaded) = threaded {
+        module::translate(threaded, &out.join("threads"))?;
+        module::announce_threads(out)?;
+    }
     for sample in SAMPLES {
         copy(&assets.join(sample), &out.join("samples").join(sample))?;
     }
-    // All but the model is what a visit needs first.
+    // All but the model is what a visit needs first; the module with threads in the place of the other.
     let (plain, packed) = sizes(out)?;
     model::add(&assets.join("medley-tiny.safetensors"), &out.join("models"))?;
     offline::stamp(out)?;

@@ -1,9 +1,10 @@
 //! The compiled module and the JavaScript that loads it.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
 /// What the page imports: `medley_web.js`.
@@ -13,7 +14,7 @@ const NAME: &str = "medley_web";
 const OPTIMIZER_SINCE: u32 = 132;
 
 /// What the compiler makes use of.
-const FEATURES: [&str; 7] = [
+const FEATURES: [&str; 8] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
     "--enable-mutable-globals",
@@ -21,7 +22,11 @@ const FEATURES: [&str; 7] = [
     "--enable-reference-types",
     "--enable-sign-ext",
     "--enable-simd",
+    "--enable-threads",
 ];
+
+/// What `module.js` has before it is told that there are threads, and after.
+const THREADS: [&str; 2] = ["const HAS_THREADS = false;", "const HAS_THREADS = true;"];
 
 /// Writes the module, its JavaScript and their types into `out`; smaller where `wasm-opt` is there.
 pub fn translate(wasm: &Path, out: &Path) -> Result<()> {
@@ -29,8 +34,18 @@ pub fn translate(wasm: &Path, out: &Path) -> Result<()> {
     // Names of functions are two thirds of the module and of use to nobody who runs it.
     bindgen.input_path(wasm).out_name(NAME).typescript(true).remove_name_section(true);
     bindgen.omit_default_module_path(false).web(true)?;
+    fs::create_dir_all(out).with_context(|| format!("could not make {}", out.display()))?;
     bindgen.generate(out).with_context(|| format!("could not translate {}", wasm.display()))?;
     optimize(&out.join(format!("{NAME}_bg.wasm")))
+}
+
+/// Tells the page in `out` that the module with threads lies beside the other.
+pub fn announce_threads(out: &Path) -> Result<()> {
+    let path = out.join("module.js");
+    let source = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let [before, after] = THREADS;
+    ensure!(source.contains(before), "module.js has no place to say that there are threads");
+    fs::write(&path, source.replace(before, after)).with_context(|| format!("could not write {}", path.display()))
 }
 
 fn optimize(wasm: &Path) -> Result<()> {
@@ -44,6 +59,6 @@ fn optimize(wasm: &Path) -> Result<()> {
     // For speed: what is saved in size is lost again in transfer.
     let status = Command::new("wasm-opt").args(["-O3"]).args(FEATURES).arg(wasm).arg("-o").arg(wasm).status();
     let status = status.context("could not run wasm-opt")?;
-    anyhow::ensure!(status.success(), "wasm-opt failed");
+    ensure!(status.success(), "wasm-opt failed");
     Ok(())
 }

@@ -1,0 +1,60 @@
+const HAS_THREADS = false;
+
+// Which of the two modules computes here: the one with WebGPU, or, without, the one whose threads share their memory.
+// The line above is written by the build, which may lack a standard library for threads. A browser shares memory
+// only where the page is isolated from other sites by its headers: `medley web` sends them, sw.js adds them.
+
+/** More do not pay: a token's products are over before as many threads have begun. */
+const MOST_THREADS = 8;
+
+/** The engine on a device: `{ engine, threads, memory }`, the threads being those that compute on the CPU, `most` at most. */
+export async function openEngine(device, most = MOST_THREADS) {
+  const threads = Math.min(navigator.hardwareConcurrency, most);
+  if (HAS_THREADS && self.crossOriginIsolated && threads > 1 && (device === "cpu" || (device === "auto" && !(await hasGpu())))) {
+    try {
+      return await openThreads(threads);
+    } catch (error) {
+      // The plain module is slower and needs nothing that can fail here.
+      console.warn("medley: computing with one thread:", error);
+    }
+  }
+  const plain = await import("./medley_web.js");
+  const { memory } = await plain.default();
+  return { engine: await plain.Medley.open(device), threads: 1, memory };
+}
+
+/** Whether there is more than an imitation of a GPU. */
+async function hasGpu() {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
+}
+
+async function openThreads(threads) {
+  const module = await WebAssembly.compileStreaming(fetch(new URL("threads/medley_web_bg.wasm", import.meta.url)));
+  const threaded = await import("./threads/medley_web.js");
+  const { memory } = await threaded.default({ module_or_path: module });
+  const workers = Array.from({ length: threads }, () => startThread(module, memory));
+  try {
+    await Promise.all(workers.map(({ ready }) => ready));
+  } catch (error) {
+    workers.forEach(({ worker }) => worker.terminate());
+    throw error;
+  }
+  // Each worker has said that it goes to wait for its place; the pool is whole once all have taken one.
+  threaded.openThreads(threads);
+  return { engine: await threaded.Medley.open("cpu"), threads, memory };
+}
+
+function startThread(module, memory) {
+  const worker = new Worker(new URL("thread.js", import.meta.url), { type: "module", name: "medley-thread" });
+  const ready = new Promise((resolve, reject) => {
+    worker.addEventListener("message", resolve, { once: true });
+    worker.addEventListener("error", (event) => {
+      // Else it would be an error of the engine's own.
+      event.preventDefault();
+      reject(new Error(event.message || "a thread could not start"));
+    });
+  });
+  worker.postMessage({ module, memory });
+  return { worker, ready };
+}
