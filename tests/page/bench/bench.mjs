@@ -1,6 +1,6 @@
 // Measures the page's engine beside others, in one browser, in turns.
 //
-//     node bench.mjs MODEL [--engines medley,onnxruntime,onnxruntime-2,candle] [--rounds 5]
+//     node bench.mjs MODEL [--engines medley,medley-2,onnxruntime,onnxruntime-2,candle] [--rounds 5]
 //     node bench.mjs MODEL --engines medley-webgpu,onnxruntime-webgpu --encoder
 //     node bench.mjs MODEL --engines medley,medley-before     with MEDLEY_BEFORE, another folder that web/build.sh made
 //
@@ -30,7 +30,7 @@ const WEBGPU = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-web
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    engines: { type: "string", default: "medley,onnxruntime,onnxruntime-2,candle" },
+    engines: { type: "string", default: "medley,medley-2,onnxruntime,onnxruntime-2,candle" },
     rounds: { type: "string", default: "5" },
     encoder: { type: "boolean", default: false },
     log: { type: "boolean", default: false },
@@ -41,8 +41,9 @@ if (!model) throw new Error("usage: node bench.mjs MODEL [--engines ...] [--roun
 const expected = JSON.parse(readFileSync(join(model, "expected.json"), "utf8"));
 const common = { layers: expected.layers, prompt: expected.prompt, barred: SEP, isEncoderOnly: values.encoder };
 const ENGINES = {
-  medley: { title: "Medley", name: "medley", page: "medley", device: "cpu" },
-  "medley-before": { title: "Medley, before", name: "medley", page: "before", device: "cpu" },
+  medley: { title: "Medley", name: "medley", page: "medley", device: "cpu", threads: 1 },
+  "medley-2": { title: "Medley, 2 threads", name: "medley", page: "medley", device: "cpu", threads: 2 },
+  "medley-before": { title: "Medley, before", name: "medley", page: "before", device: "cpu", threads: 1 },
   onnxruntime: { title: "onnxruntime-web", name: "onnxruntime" },
   "onnxruntime-2": { title: "onnxruntime-web, 2 threads", name: "onnxruntime", threads: 2 },
   candle: { title: "candle", name: "candle" },

@@ -2,16 +2,15 @@
 
 const FILES = ["config.json", "vocab.txt"];
 
-export async function open({ page, device, prompt }) {
-  const { default: init, Medley } = await import(`/${page}/medley_web.js`);
-  const { memory } = await init();
+export async function open({ page, device, threads, prompt }) {
+  const { openEngine } = await import(`/${page}/module.js`);
   const texts = await Promise.all(FILES.map(async (name) => [name, await (await fetch(`/model/${name}`)).text()]));
   const weights = await (await fetch("/model/model.safetensors")).blob();
   const picture = new Uint8Array(await (await fetch("/model/picture.png")).arrayBuffer());
   const reader = new FileReaderSync();
   const read = (offset, length) => new Uint8Array(reader.readAsArrayBuffer(weights.slice(offset, offset + length)));
 
-  const medley = await Medley.open(device);
+  const { engine: medley, memory } = await openEngine(device, threads);
   medley.load(weights.size, read, () => true, Object.fromEntries(texts));
   return {
     see: () => medley.see(1, picture.slice()).then(() => {}),
