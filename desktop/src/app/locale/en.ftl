@@ -68,6 +68,10 @@ found = { $count ->
     [one] One photograph
    *[other] { $count } photographs
 }
+found-nearest = { $count ->
+    [one] Nothing is this sure; one nearest
+   *[other] Nothing is this sure; { $count } nearest
+}
 found-in = { $found } · { $milliseconds } ms
 found-settling = { $count ->
     [one] One photograph · looking closer…
