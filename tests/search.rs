@@ -217,6 +217,17 @@ fn the_command_prints_matches_paths_and_json() {
 }
 
 #[test]
+fn words_that_count_against_need_no_quotes() {
+    let shown = |arguments: &[&str]| out(&medley(&[&["--paths", "--strict", "0"], arguments].concat()));
+    let against = shown(&["-cat", "--top", "1"]);
+    assert!(against.lines().count() == 1 && !against.contains("chelsea"), "{against}");
+    assert_eq!(shown(&["-cat", "-name:coffee"]), shown(&["--", "-cat", "-name:coffee"]));
+    assert_eq!(shown(&["a", "--top", "1", "person", "-cat", "-mountain"]).lines().count(), 1);
+    assert!(err(&medley(&["cat", "--snow"]), 2).contains("--snow"));
+    assert!(err(&medley(&["cat", "--top"]), 2).contains("--top"));
+}
+
+#[test]
 fn the_command_saves_searches() {
     assert_eq!(out(&medley(&["name:chelsea", "--save", "cats", "--paths"])).lines().count(), 1);
     assert_eq!(out(&medley(&["folder:photos", "--album", "cats", "--paths"])).lines().count(), 1);

@@ -22,6 +22,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   medley search 'dog jumping into a lake'
   medley search 'sunset +beach -people date:2024-06..2024-08' --top 20
+  medley search dog -snow
   medley search --similar photo.jpg type:photo
   medley search 'camera:canon rating:>=4' -0 | xargs -0 cp -t best/
   medley search 'birthday cake' --album family --json
@@ -42,7 +43,7 @@ What a query is made of:
   has:caption           or has:place, has:rating
   NOT type:video        or -type:video; filters side by side must all hold
   rating:5 OR has:caption, with (parentheses) where needed
-Every value may be quoted: camera:\"iphone 15\". A query that begins with - stands behind --.
+Every value may be quoted: camera:\"iphone 15\". Words and options may stand in any order; behind -- all are words.
 
 On a terminal the list is there at once and settles while pictures are read together with the text. Without a
 text, photographs are listed by date. Elsewhere, a line is the match, a tab and the path.";
