@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "search/reading.rs"]
+mod reading;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

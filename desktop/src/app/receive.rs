@@ -98,7 +98,11 @@ impl App {
             }
             Err(error) => self.library_error = Some(error.to_string()),
         }
-        indexing::hear(library.clone(), self.post.clone());
+        if library.catalog().is_read_only() {
+            self.notices.add(Notice::failed(say("library-read-only")));
+        } else {
+            indexing::hear(library.clone(), self.post.clone());
+        }
         self.library = Some(library);
         self.refresh();
     }
