@@ -9,6 +9,7 @@ mod indexing;
 mod migrate;
 mod photos;
 mod reading;
+mod recent;
 mod roots;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use counts::Counts;
 pub use filter::{Order, Row};
 pub(super) use indexing::{Known, NewContent, NewFile, Read, Settled};
 use reading::Way;
+use recent::Recent;
 
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,6 +41,9 @@ pub struct Catalog {
     writer: Option<Mutex<Connection>>,
     way: Way,
     readers: Mutex<Vec<Connection>>,
+    /// Hears of what is written.
+    watch: Mutex<Option<Connection>>,
+    recent: Mutex<Option<Recent>>,
 }
 
 impl Catalog {
@@ -71,7 +76,14 @@ impl Catalog {
     }
 
     fn new(file: &Path, writer: Option<Connection>, way: Way) -> Self {
-        Self { file: file.to_owned(), writer: writer.map(Mutex::new), way, readers: Mutex::default() }
+        Self {
+            file: file.to_owned(),
+            writer: writer.map(Mutex::new),
+            way,
+            readers: Mutex::default(),
+            watch: Mutex::default(),
+            recent: Mutex::default(),
+        }
     }
 
     /// Whether it may only be read.

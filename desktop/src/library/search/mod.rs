@@ -150,7 +150,7 @@ pub fn search(
     let texts = blends.texts();
     let rerank = if texts.is_empty() { 0 } else { options.rerank.min(store.len()) / texts.len() };
     let wanted = options.top.max(rerank);
-    let scored = scan(&*store, &blends, &features, wanted, rows.as_deref(), library)?;
+    let scored = scan(&*store, &blends, &features, wanted, rows.as_ref().map(|rows| rows.as_slice()), library)?;
     let calibration = Calibration::of(engine.about());
     let mut candidates = Candidates::new(scored, &blends, calibration);
     candidates.add_similarities(&*store, &features)?;
@@ -232,7 +232,7 @@ fn scan_vectors(
         None if wanted > MANY => Some(library.catalog().find_contents(&Filter::All)?),
         _ => None,
     };
-    if let Some(rows) = rows.or(listed.as_deref()) {
+    if let Some(rows) = rows.or(listed.as_ref().map(|rows| rows.as_slice())) {
         let mut contents: Vec<ContentId> = rows.iter().filter_map(|row| row.content).collect();
         contents.dedup();
         let scored = best(store, vectors, wanted, Among::Only(&contents))?;
