@@ -310,5 +310,7 @@ fn told(folder: &Path, damage: Damage) -> Option<String> {
         Damage { journal: true, vectors: 0 } => "the journal was damaged".to_owned(),
         Damage { journal: true, vectors } => format!("the journal and {vectors} vectors were damaged"),
     };
-    Some(format!("{}: {what}; what is whole was kept, and indexing again brings back the rest", folder.display()))
+    let forgotten = if damage.journal { "; what was forgotten may be back until then" } else { "" };
+    let shown = folder.display();
+    Some(format!("{shown}: {what}; what is whole was kept, and indexing again brings back the rest{forgotten}"))
 }
