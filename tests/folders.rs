@@ -192,6 +192,23 @@ fn what_the_camera_wrote_is_read() {
 }
 
 #[test]
+fn jpeg_xl_is_read_and_a_damaged_file_is_named() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(format!("{}/../tests/fixtures/jxl/turned.jxl", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    put(&folder.path().join("a.jxl"), &whole);
+    put(&folder.path().join("cut.jxl"), &whole[..600]);
+    let (library, summary) = indexed(folder.path());
+    assert_eq!((summary.added, summary.failed), (1, 1));
+    let photo = photo(&library, &folder.path().join("a.jxl"));
+    assert_eq!((photo.width, photo.height, photo.camera.as_deref()), (43, 64, Some("Canon")));
+    assert_eq!(photo.taken, "2021-05-06T07:08:09");
+    let thumbnail = library.thumbnails().load(library.catalog(), &photo).unwrap();
+    assert_eq!(thumbnail.dimensions(), (43, 64));
+    let problems = library.catalog().problems().unwrap();
+    assert!(problems[0].0.ends_with("cut.jxl") && problems[0].1.contains("ends before"), "{problems:?}");
+}
+
+#[test]
 fn files_beside_a_photograph_describe_it_and_are_read_when_they_change() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, vec2};
+use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use medley_desktop::app::grid::{Dividers, Grid, Item};
@@ -83,4 +83,55 @@ fn the_place_stays_when_photographs_come_and_when_they_get_larger() {
     harness.state_mut().0.side = 120.0;
     harness.run_steps(2);
     assert!(harness.state().0.scrolled() > 1000.0);
+}
+
+#[test]
+fn a_band_chooses_what_it_touches_and_with_ctrl_more() {
+    let mut grid = Grid::default();
+    grid.show(many(1000), Dividers::None, false);
+    let draw = |ui: &mut eframe::egui::Ui, state: &mut (Grid, Textures)| {
+        state.0.ui(ui, &mut state.1);
+    };
+    let mut harness =
+        Harness::builder().with_size(vec2(1280.0, 800.0)).build_ui_state(draw, (grid, Textures::default()));
+    let middle = |harness: &Harness<'_, (Grid, Textures)>, number: i64| {
+        harness.get_by_label(&words::say_with("photo-number", &[("number", number.into())])).rect().center()
+    };
+    let drag = |harness: &mut Harness<'_, (Grid, Textures)>, from: Pos2, to: Pos2, modifiers: Modifiers| {
+        let button = |pos, pressed| Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers };
+        harness.event_modifiers(Event::PointerMoved(from), modifiers);
+        harness.event_modifiers(button(from, true), modifiers);
+        harness.step();
+        for part in [0.5, 1.0] {
+            harness.event_modifiers(Event::PointerMoved(from + (to - from) * part), modifiers);
+            harness.step();
+        }
+        harness.event_modifiers(button(to, false), modifiers);
+        harness.step();
+    };
+    let columns = (1..1000).find(|number| middle(&harness, number + 1).y > middle(&harness, 1).y).unwrap();
+    let (first, last) = (middle(&harness, 1), middle(&harness, columns + 2));
+    drag(&mut harness, first, last, Modifiers::NONE);
+    let chosen = |harness: &Harness<'_, (Grid, Textures)>| harness.state().0.chosen();
+    assert_eq!(chosen(&harness), [0, 1, columns, columns + 1]);
+    let place = middle(&harness, 4);
+    drag(&mut harness, place, place + vec2(3.0, 20.0), Modifiers::COMMAND);
+    assert_eq!(chosen(&harness), [0, 1, 3, columns, columns + 1]);
+    drag(&mut harness, place, place + vec2(3.0, 20.0), Modifiers::NONE);
+    assert_eq!(chosen(&harness), [3]);
+    // Beyond the lower edge the grid scrolls.
+    let start = middle(&harness, 1);
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(Event::PointerMoved(start));
+    harness.event(button(start, true));
+    harness.step();
+    harness.event(Event::PointerMoved(pos2(start.x, 850.0)));
+    harness.run_steps(30);
+    assert!(harness.state().0.scrolled() > 300.0, "{}", harness.state().0.scrolled());
+    assert!(chosen(&harness).len() > 5);
 }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "search/reading.rs"]
+mod reading;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -140,11 +143,22 @@ fn the_list_is_there_at_once_and_settles() {
 
 #[test]
 fn the_cut_off_cuts_and_dates_sort() {
-    let strict = SearchOptions { strictness: 1.0, ..SearchOptions::default() };
+    let strict = SearchOptions { strictness: 1.0, nearest: 0, ..SearchOptions::default() };
     assert!(found("a cat", &strict).is_empty());
     let by_date = found("a cat", &SearchOptions { order: SearchOrder::Date, top: 2, ..loose() });
     assert_eq!(by_date.len(), 2);
     assert!(names(&by_date).contains(&"chelsea.jpg".to_owned()), "the best matches, by date");
+}
+
+#[test]
+fn the_nearest_are_shown_where_nothing_reaches_the_cut_off() {
+    let strict = SearchOptions { strictness: 1.0, nearest: 2, ..SearchOptions::default() };
+    let nearest = found("a cat", &strict);
+    assert_eq!((nearest.len(), names(&nearest)[0].as_str()), (2, "chelsea.jpg"));
+    assert!(strict.are_nearest(&nearest));
+    let sure = found("a cat", &SearchOptions { strictness: nearest[0].matched.unwrap(), ..strict.clone() });
+    assert_eq!(sure, nearest[..1], "of those that reach it, none is added");
+    assert!(!loose().are_nearest(&sure) && !strict.are_nearest(&[]));
 }
 
 #[test]
@@ -206,6 +220,17 @@ fn the_command_prints_matches_paths_and_json() {
 }
 
 #[test]
+fn words_that_count_against_need_no_quotes() {
+    let shown = |arguments: &[&str]| out(&medley(&[&["--paths", "--strict", "0"], arguments].concat()));
+    let against = shown(&["-cat", "--top", "1"]);
+    assert!(against.lines().count() == 1 && !against.contains("chelsea"), "{against}");
+    assert_eq!(shown(&["-cat", "-name:coffee"]), shown(&["--", "-cat", "-name:coffee"]));
+    assert_eq!(shown(&["a", "--top", "1", "person", "-cat", "-mountain"]).lines().count(), 1);
+    assert!(err(&medley(&["cat", "--snow"]), 2).contains("--snow"));
+    assert!(err(&medley(&["cat", "--top"]), 2).contains("--top"));
+}
+
+#[test]
 fn the_command_saves_searches() {
     assert_eq!(out(&medley(&["name:chelsea", "--save", "cats", "--paths"])).lines().count(), 1);
     assert_eq!(out(&medley(&["folder:photos", "--album", "cats", "--paths"])).lines().count(), 1);
@@ -227,6 +252,9 @@ fn the_command_says_what_is_wrong() {
     assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found"));
     let hidden = err(&medley(&["a cat", "--strict", "1"]), 0);
     assert!(hidden.contains("--strict 0"), "{hidden}");
+    let unlikely = medley(&["+submarine +volcano +tractor", "--paths"]);
+    assert_eq!(out(&unlikely).lines().count(), 3);
+    assert!(err(&unlikely, 0).contains("the nearest are shown"), "{}", err(&unlikely, 0));
 }
 
 /// As many photographs as `MEDLEY_PHOTOS` says, invented: a date, a folder, a name, a camera, stars, half of them a caption.

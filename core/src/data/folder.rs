@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const METADATA: &str = "metadata.jsonl";
 
 /// Endings of the formats this library decodes.
-pub(super) const PICTURES: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub(super) const PICTURES: [&str; 9] = ["bmp", "gif", "jpeg", "jpg", "jxl", "png", "tif", "tiff", "webp"];
 
 /// Names of subfolders that may be meant as splits.
 pub(super) const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "dev", "test"];

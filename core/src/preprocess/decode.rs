@@ -7,10 +7,11 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 use serde::{Deserialize, Serialize};
 
+use super::newer::Newer;
 use crate::error::{Error, Result};
 
 /// Memory for what stands before the pixels: colour profiles, Exif, one row.
-const HEADER_BYTES: u64 = 64 << 20;
+pub(super) const HEADER_BYTES: u64 = 64 << 20;
 /// The widest pixel a decoder hands out: four floats.
 const MAX_PIXEL_BYTES: u64 = 16;
 
@@ -29,15 +30,15 @@ pub enum Alpha {
 ///
 /// A header that claims more than `max_pixels` is refused before anything is allocated for it.
 pub fn decode(bytes: &[u8], alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
+    if let Some(newer) = Newer::of(bytes) {
+        return Ok(rgb(newer.decode(bytes, max_pixels)?, alpha));
+    }
     let format = format(bytes)?;
-    let check = |(width, height): (u32, u32)| match u64::from(width) * u64::from(height) > max_pixels {
-        true => Err(Error::TooManyPixels { width, height, max_pixels }),
-        false => Ok((width, height)),
-    };
     // The decoder makes room for a row before it says how long one is.
-    claimed_by_png(bytes, format).map_or(Ok((0, 0)), check)?;
+    claimed_by_png(bytes, format).map_or(Ok(()), |claimed| check_pixels(claimed, max_pixels))?;
     let mut decoder = open(bytes, format)?;
-    let (width, height) = check(decoder.dimensions())?;
+    let (width, height) = decoder.dimensions();
+    check_pixels((width, height), max_pixels)?;
     if width == 0 || height == 0 {
         return Err(broken(ImageError::Decoding(DecodingError::new(format.into(), "image has no pixels"))));
     }
@@ -55,6 +56,9 @@ pub fn decode(bytes: &[u8], alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
 
 /// Width and height of the upright image, from the header alone.
 pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32)> {
+    if let Some(newer) = Newer::of(bytes) {
+        return newer.dimensions(bytes);
+    }
     let mut decoder = open(bytes, format(bytes)?)?;
     let (width, height) = decoder.dimensions();
     Ok(match orientation(&mut decoder) {
@@ -63,6 +67,14 @@ pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32)> {
         }
         _ => (width, height),
     })
+}
+
+/// Refuses a picture of more pixels.
+pub(super) fn check_pixels((width, height): (u32, u32), max_pixels: u64) -> Result<()> {
+    match u64::from(width) * u64::from(height) > max_pixels {
+        true => Err(Error::TooManyPixels { width, height, max_pixels }),
+        false => Ok(()),
+    }
 }
 
 /// What the first chunk of a PNG says of its size.
@@ -75,21 +87,8 @@ fn format(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::EmptyFile);
     }
-    if let Some(format) = unread(bytes) {
-        return Err(Error::UnreadFormat { format });
-    }
     let format = image::guess_format(bytes).ok();
     format.filter(ImageFormat::reading_enabled).ok_or(Error::UnknownImage)
-}
-
-/// The name of a format that telephones and the web use and whose decoders are C libraries: the
-/// brand of a file in boxes (ISO 14496-12).
-fn unread(bytes: &[u8]) -> Option<&'static str> {
-    match (bytes.get(4..8)?, bytes.get(8..12)?) {
-        (b"ftyp", b"avif" | b"avis") => Some("AVIF"),
-        (b"ftyp", b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1") => Some("HEIC"),
-        _ => None,
-    }
 }
 
 /// Reads the header.
@@ -114,11 +113,11 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
     decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
-fn broken(source: ImageError) -> Error {
+pub(super) fn broken(source: ImageError) -> Error {
     Error::BrokenImage { source }
 }
 
-fn ends_early() -> Error {
+pub(super) fn ends_early() -> Error {
     broken(ImageError::IoError(io::Error::new(io::ErrorKind::UnexpectedEof, "file ends before the image does")))
 }
 

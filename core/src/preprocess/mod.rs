@@ -4,6 +4,9 @@
 
 mod augment;
 mod decode;
+#[cfg(feature = "jxl")]
+mod jxl;
+mod newer;
 mod resize;
 mod text;
 
@@ -14,6 +17,8 @@ use crate::error::Result;
 
 pub use augment::Augment;
 pub use decode::{Alpha, decode, dimensions};
+#[cfg(feature = "jxl")]
+pub use jxl::exif_of_jpeg_xl;
 pub use resize::{resize, squash};
 pub use text::{pre_caption, pre_question, swap_sides};
 

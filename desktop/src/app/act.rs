@@ -174,6 +174,9 @@ impl App {
         }
         let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) else { return };
         let Some(reading) = self.next.take() else { return };
+        if reading.is_quiet && library.catalog().is_read_only() {
+            return;
+        }
         let (id, wishes) = match reading.is_quiet {
             true => self.tasks.begin_quietly(say("task-reading")),
             false => self.tasks.begin(say("task-reading")),

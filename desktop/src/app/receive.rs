@@ -98,7 +98,11 @@ impl App {
             }
             Err(error) => self.library_error = Some(error.to_string()),
         }
-        indexing::hear(library.clone(), self.post.clone());
+        if library.catalog().is_read_only() {
+            self.notices.add(Notice::failed(say("library-read-only")));
+        } else {
+            indexing::hear(library.clone(), self.post.clone());
+        }
         self.library = Some(library);
         self.refresh();
     }
@@ -171,8 +175,9 @@ impl App {
         if number != self.question {
             return;
         }
+        let are_nearest = matches!(answer, Ok(Answer::Nearest(..)));
         match answer {
-            Ok(Answer::Photos(items, dividers)) => {
+            Ok(Answer::Photos(items, dividers) | Answer::Nearest(items, dividers)) => {
                 self.bar.error = None;
                 let count = items.len();
                 // A list that settles is the same answer: where someone is in it stays.
@@ -181,7 +186,11 @@ impl App {
                     self.seconds = seconds;
                 }
                 self.answered = number;
-                let name = if is_whole { "found" } else { "found-settling" };
+                let name = match (is_whole, are_nearest) {
+                    (false, _) => "found-settling",
+                    (true, true) => "found-nearest",
+                    (true, false) => "found",
+                };
                 let mut shown = say_with(name, &[("count", count.into())]);
                 if is_whole && !self.bar.text.trim().is_empty() {
                     let milliseconds = (self.seconds * 1000.0).round();

@@ -150,7 +150,12 @@ fn in_words(summary: &IndexSummary) -> String {
     let seconds = summary.seconds;
     let speed = match summary.embedded {
         0 => String::new(),
-        embedded => format!(", {:.1} photographs a second", embedded as f64 / seconds.max(1e-3)),
+        embedded => format!(
+            ", {:.1} photographs a second, the model busy {:.0}% of the time, the cores {:.0}%",
+            embedded as f64 / seconds.max(1e-3),
+            100.0 * summary.engine_share(),
+            100.0 * summary.core_share()
+        ),
     };
     let stopped = if summary.is_stopped { "stopped; " } else { "" };
     format!("{stopped}{found} photographs: {parts} ({seconds:.1} s{speed})")
@@ -185,5 +190,7 @@ fn in_json(summary: &IndexSummary) -> serde_json::Value {
         "embedded": embedded,
         "stopped": summary.is_stopped,
         "seconds": milliseconds(summary.seconds),
+        "model_seconds": milliseconds(summary.engine_seconds),
+        "core_seconds": milliseconds(summary.core_seconds),
     })
 }

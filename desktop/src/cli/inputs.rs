@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::{file_name, plain};
 
 /// Endings of the picture formats that are decoded.
-const ENDINGS: [&str; 9] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
+const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
 
 /// What makes a name a pattern.
 const WILD: [char; 3] = ['*', '?', '['];

@@ -30,6 +30,7 @@ mod search;
 mod sidecar;
 mod train;
 mod web;
+mod words;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -101,7 +102,9 @@ const STOPPED: u8 = 130;
 
 /// Runs the command the arguments ask for; wrong usage ends the process with code 2.
 pub fn run() -> ExitCode {
-    let matches = with_negative_numbers(Arguments::command()).get_matches();
+    let command = with_negative_numbers(Arguments::command());
+    let arguments = words::behind_options(&command, std::env::args_os());
+    let matches = command.get_matches_from(arguments);
     let Arguments { command } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match command {
         Command::Caption(arguments) => pollster::block_on(caption::run(*arguments)),

@@ -22,6 +22,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   medley search 'dog jumping into a lake'
   medley search 'sunset +beach -people date:2024-06..2024-08' --top 20
+  medley search dog -snow
   medley search --similar photo.jpg type:photo
   medley search 'camera:canon rating:>=4' -0 | xargs -0 cp -t best/
   medley search 'birthday cake' --album family --json
@@ -42,7 +43,7 @@ What a query is made of:
   has:caption           or has:place, has:rating
   NOT type:video        or -type:video; filters side by side must all hold
   rating:5 OR has:caption, with (parentheses) where needed
-Every value may be quoted: camera:\"iphone 15\". A query that begins with - stands behind --.
+Every value may be quoted: camera:\"iphone 15\". Words and options may stand in any order; behind -- all are words.
 
 On a terminal the list is there at once and settles while pictures are read together with the text. Without a
 text, photographs are listed by date. Elsewhere, a line is the match, a tab and the path.";
@@ -80,9 +81,10 @@ pub struct Arguments {
     /// How hits are sorted
     #[arg(long, value_enum, default_value_t = Sort::Match)]
     sort: Sort,
-    /// Leave out what matches with a smaller probability: 0 for nothing, 1 for nearly all
-    #[arg(long, default_value_t = STRICTNESS, value_name = "P", value_parser = probability)]
-    strict: f32,
+    /// Leave out what matches with a smaller probability: 0 for nothing, 1 for nearly all; if not given, 0.02, and the
+    /// nearest are shown where nothing reaches that
+    #[arg(long, value_name = "P", value_parser = probability)]
+    strict: Option<f32>,
     /// The most similar that are read together with the text
     #[arg(long, default_value_t = SearchOptions::default().rerank, value_name = "K")]
     rerank: usize,
@@ -126,6 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let hits = arguments.find(&library, &query)?;
     if hits.is_empty() {
         eprintln!("medley: nothing was found{}", arguments.advice(&query));
+    } else if arguments.options().are_nearest(&hits) {
+        eprintln!("medley: nothing is a match of {:.0}% or more: the nearest are shown", 100.0 * STRICTNESS);
     }
     arguments.show(&library, &hits)?;
     Ok(ALL_GOOD)
@@ -175,19 +179,8 @@ impl Arguments {
             let name = &engine.about().name;
             bail!("nothing is indexed for the model {name} yet: run medley index with the same --model");
         }
-        let options = SearchOptions {
-            // What the picture itself is found by is left out.
-            top: self.top + usize::from(self.similar.is_some()),
-            rerank: if self.no_rerank { 0 } else { self.rerank },
-            order: match self.sort {
-                Sort::Match => SearchOrder::Match,
-                Sort::Date => SearchOrder::Date,
-            },
-            strictness: self.strict,
-            ..SearchOptions::default()
-        };
         let preview = Preview::new(self.json || self.null || self.paths);
-        let mut hits = search(library, &engine, query, &options, &mut |event| {
+        let mut hits = search(library, &engine, query, &self.options(), &mut |event| {
             let (SearchEvent::Found(hits) | SearchEvent::Reranked(hits)) = event;
             // What cannot be shown on the way is reported at the end.
             let _ = preview.show(library, &hits);
@@ -203,9 +196,26 @@ impl Arguments {
         Ok(hits)
     }
 
+    fn options(&self) -> SearchOptions {
+        let usual = SearchOptions::default();
+        SearchOptions {
+            // What the picture itself is found by is left out.
+            top: self.top + usize::from(self.similar.is_some()),
+            rerank: if self.no_rerank { 0 } else { self.rerank },
+            order: match self.sort {
+                Sort::Match => SearchOrder::Match,
+                Sort::Date => SearchOrder::Date,
+            },
+            strictness: self.strict.unwrap_or(STRICTNESS),
+            // Whoever names a cut-off, perhaps in a script, wants nothing below it.
+            nearest: if self.strict.is_some() { 0 } else { usual.nearest },
+            ..usual
+        }
+    }
+
     fn advice(&self, query: &Query) -> &'static str {
         match (query.terms.is_empty(), query.filter == Filter::All) {
-            (false, true) if self.strict > 0.0 => "; --strict 0 shows what is less sure",
+            (false, true) if self.options().strictness > 0.0 => "; --strict 0 shows what is less sure",
             (false, false) => "; a filter may hold too much back",
             _ => "",
         }

@@ -9,8 +9,10 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use medley::pipeline::Look;
@@ -130,6 +132,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Thread {
     queue: Arc<Queue>,
+    /// Nanoseconds in which requests were worked on.
+    busy: Arc<AtomicU64>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -141,11 +145,12 @@ impl Engine {
     pub fn open(model: ModelChoice, device: DeviceChoice, report: &mut dyn FnMut(medley::Progress)) -> Result<Self> {
         let queue = Arc::new(Queue::default());
         let (sender, opened) = mpsc::channel();
-        let theirs = Arc::clone(&queue);
+        let busy = Arc::new(AtomicU64::new(0));
+        let (their_queue, their_busy) = (Arc::clone(&queue), Arc::clone(&busy));
         let handle = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || worker::run(&model, device, &theirs, &sender))?;
-        let thread = Arc::new(Thread { queue, handle: Some(handle) });
+            .spawn(move || worker::run(&model, device, &their_queue, &their_busy, &sender))?;
+        let thread = Arc::new(Thread { queue, busy, handle: Some(handle) });
         loop {
             match opened.recv() {
                 Ok(worker::Opening::Progress(progress)) => report(progress),
@@ -159,6 +164,11 @@ impl Engine {
     /// What the model can do.
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// How long requests were worked on so far, that which is worked on now left out.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.thread.busy.load(Ordering::Relaxed))
     }
 
     /// Puts a request in the queue; replies arrive in what is returned. Dropping that cancels the request.

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use medley::checkpoint::Weights;
@@ -31,7 +33,13 @@ pub(super) enum Opening {
     Failed(anyhow::Error),
 }
 
-pub(super) fn run(model: &ModelChoice, device: DeviceChoice, queue: &Queue, opening: &Sender<Opening>) {
+pub(super) fn run(
+    model: &ModelChoice,
+    device: DeviceChoice,
+    queue: &Queue,
+    busy: &AtomicU64,
+    opening: &Sender<Opening>,
+) {
     let opened = pollster::block_on(open(model, device, opening));
     let (pipeline, about) = match opened {
         Ok(opened) => opened,
@@ -46,9 +54,11 @@ pub(super) fn run(model: &ModelChoice, device: DeviceChoice, queue: &Queue, open
     }
     let mut worker = Worker { pipeline, seen: Vec::new() };
     while let Some(job) = queue.pop() {
-        if let Err(error) = pollster::block_on(worker.work(&job)) {
-            job.reply(Reply::Failed(Arc::new(error)));
-        }
+        let start = Instant::now();
+        let worked = pollster::block_on(worker.work(&job));
+        // Before the reply: whoever has it finds the time of it counted.
+        busy.fetch_add(start.elapsed().as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        job.reply(worked.unwrap_or_else(|error| Reply::Failed(Arc::new(error))));
     }
 }
 
@@ -114,8 +124,9 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(&mut self, job: &Job) -> Result<()> {
-        let reply = match &job.request {
+    /// The last reply to a request.
+    async fn work(&mut self, job: &Job) -> Result<Reply> {
+        Ok(match &job.request {
             Request::PictureFeatures(pictures) => {
                 let pixels: Vec<Vec<f32>> = pictures.iter().map(|pixels| pixels.to_vec()).collect();
                 Reply::Features(self.pipeline.features(&self.pipeline.see(&pixels)).await?)
@@ -148,9 +159,7 @@ impl Worker {
                 let seen = self.see(picture);
                 Reply::Look(self.pipeline.look(&seen, text).await?)
             }
-        };
-        job.reply(reply);
-        Ok(())
+        })
     }
 
     /// What the image encoder makes of a picture, remembered for a while.

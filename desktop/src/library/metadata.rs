@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use exif::{Context, Exif, In, Reader, Tag, Value};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use medley::preprocess::exif_of_jpeg_xl;
 
 use super::xmp;
 
@@ -38,7 +39,10 @@ impl Metadata {
     pub fn of_bytes(bytes: &[u8]) -> Self {
         let mut reader = Reader::new();
         reader.continue_on_error(true);
-        let read = reader.read_from_container(&mut Cursor::new(bytes));
+        let read = match exif_of_jpeg_xl(bytes) {
+            Some(block) => reader.read_raw(block),
+            None => reader.read_from_container(&mut Cursor::new(bytes)),
+        };
         // What is damaged is left out; the rest is kept.
         let mut metadata = match read.or_else(|error| error.distill_partial_result(|_| ())) {
             Ok(exif) => Self::of_exif(&exif),

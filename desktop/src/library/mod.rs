@@ -83,12 +83,12 @@ impl Library {
         Ok(data.join("medley").join("library"))
     }
 
-    /// Opens the library in a folder, and makes it where there is none.
+    /// Opens the library in a folder, and makes it where there is none; one that cannot be written can be searched.
     ///
     /// # Errors
-    /// A folder that cannot be made or written, a catalogue of a newer version or a damaged one, a full disk.
+    /// A folder that cannot be made, a catalogue of a newer version or a damaged one, a full disk.
     pub fn open(folder: &Path) -> Result<Self> {
-        let folder = std::path::absolute(folder).with_context(|| format!("could not open {}", folder.display()))?;
+        let folder = absolute(folder)?;
         let shown = folder.display();
         std::fs::create_dir_all(&folder).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
@@ -97,8 +97,22 @@ impl Library {
             _ => anyhow!("could not make the folder {shown} for a library: {}", plain(&error)),
         })?;
         let catalog = Catalog::open(&folder.join("catalog.sqlite"))?;
-        let thumbnails = Thumbnails::new(folder.join("thumbnails"));
-        Ok(Self(Arc::new(Inner { folder, catalog, thumbnails, stores: Mutex::default(), notes: Mutex::default() })))
+        Ok(Self::new(folder, catalog))
+    }
+
+    /// Opens the library in a folder and writes nothing there.
+    ///
+    /// # Errors
+    /// A folder without a library, a catalogue of another version or a damaged one.
+    pub fn open_read_only(folder: &Path) -> Result<Self> {
+        let folder = absolute(folder)?;
+        let catalog = Catalog::open_read_only(&folder.join("catalog.sqlite"))?;
+        Ok(Self::new(folder, catalog))
+    }
+
+    fn new(folder: PathBuf, catalog: Catalog) -> Self {
+        let thumbnails = Thumbnails::new(folder.join("thumbnails"), !catalog.is_read_only());
+        Self(Arc::new(Inner { folder, catalog, thumbnails, stores: Mutex::default(), notes: Mutex::default() }))
     }
 
     /// The folder it lies in.
@@ -132,7 +146,10 @@ impl Library {
         let folder = self.0.folder.join("vectors").join(&key);
         let store: Arc<dyn VectorStore> = match self.vector_place()? {
             Place::Folder => {
-                let store = vectors::FlatStore::open(&folder, dimensions)?;
+                let store = match self.catalog().is_read_only() {
+                    true => vectors::FlatStore::open_read_only(&folder, dimensions)?,
+                    false => vectors::FlatStore::open(&folder, dimensions)?,
+                };
                 self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(store.repaired());
                 Arc::new(store)
             }
@@ -201,8 +218,9 @@ impl Library {
     /// Makes sure that nobody else indexes this library.
     ///
     /// # Errors
-    /// Someone who does, by name.
+    /// Someone who does, by name; a library that can only be read.
     pub fn lock_indexing(&self) -> Result<IndexLock> {
+        self.catalog().check_writable()?;
         let path = self.0.folder.join("index.lock");
         let file =
             File::create(&path).map_err(|error| anyhow!("could not write {}: {}", path.display(), plain(&error)))?;
@@ -241,6 +259,11 @@ impl Library {
         let stores: Vec<_> = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         if contents.is_empty() { Ok(()) } else { stores.iter().try_for_each(|store| store.delete(&contents)) }
     }
+}
+
+/// The folder from the root of the file system.
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    std::path::absolute(folder).with_context(|| format!("could not open {}", folder.display()))
 }
 
 /// What the system said, without its number.

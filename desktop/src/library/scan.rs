@@ -15,18 +15,17 @@ use super::photo::Kind;
 use super::{plain, raw};
 
 /// Endings of pictures that are decoded.
-const PHOTOS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff"];
+const PHOTOS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
 /// Endings of films.
 const VIDEOS: [&str; 6] = ["mp4", "mov", "mkv", "avi", "webm", "m4v"];
 
 /// Endings of pictures that this program cannot decode, and what they are called.
-const UNREAD: [(&str, &str); 17] = [
+const UNREAD: [(&str, &str); 16] = [
     ("heic", "HEIC"),
     ("heif", "HEIF"),
     ("hif", "HEIF"),
     ("avif", "AVIF"),
-    ("jxl", "JPEG XL"),
     ("jp2", "JPEG 2000"),
     ("psd", "Photoshop"),
     ("cr3", "Canon RAW"),

@@ -24,11 +24,13 @@ const QUALITY: u8 = 85;
 #[derive(Clone, Debug)]
 pub struct Thumbnails {
     folder: PathBuf,
+    /// Whether new ones are kept.
+    are_kept: bool,
 }
 
 impl Thumbnails {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(super) fn new(folder: PathBuf, are_kept: bool) -> Self {
+        Self { folder, are_kept }
     }
 
     /// Where the thumbnail of a content lies, by the hash of its bytes; it may not be there yet.
@@ -57,8 +59,8 @@ impl Thumbnails {
         if let Some(hash) = hash {
             // The picture is there to be seen even if the disk is full; and a file that was changed since it was
             // indexed must not be kept under its old hash.
-            let unchanged = fs::metadata(&photo.path).is_ok_and(|about| about.len() == photo.size_bytes);
-            let _ = unchanged.then(|| self.keep(&hash, &small));
+            let is_unchanged = fs::metadata(&photo.path).is_ok_and(|about| about.len() == photo.size_bytes);
+            let _ = (self.are_kept && is_unchanged).then(|| self.keep(&hash, &small));
         }
         Ok(small)
     }

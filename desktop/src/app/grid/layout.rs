@@ -77,6 +77,16 @@ impl Layout {
         section.first + first..section.first + end.max(first)
     }
 
+    /// The photographs that a rectangle touches, from left to right and from top to bottom.
+    pub fn touched(&self, (left, right): (f32, f32), (top, bottom): (f64, f64)) -> Vec<usize> {
+        let lies_there = |index: &usize| {
+            let (x, y) = self.place(*index);
+            (x <= right && x + self.side >= left) && (y <= bottom && y + f64::from(self.side) >= top)
+        };
+        let sections = self.seen_sections(top, bottom.max(top + 1.0)).iter();
+        sections.flat_map(|section| self.seen(section, top, bottom.max(top + 1.0))).filter(lies_there).collect()
+    }
+
     /// The photograph a row below or above, in the same column as far as there is one.
     pub fn below(&self, index: usize, rows: isize) -> usize {
         let mut index = index;
@@ -171,6 +181,17 @@ mod tests {
             assert_eq!(seen, expected, "from {top}");
             top += 7.0;
         }
+    }
+
+    #[test]
+    fn a_rectangle_touches_what_lies_under_it_and_no_gap() {
+        let layout = layout();
+        let first = f64::from(DIVIDER);
+        assert_eq!(layout.touched((50.0, 50.0), (first, first)), [0]);
+        assert_eq!(layout.touched((50.0, 150.0), (first + 10.0, first + 150.0)), [0, 1, 3, 4]);
+        assert!(layout.touched((101.0, 105.0), (first, first + 500.0)).is_empty());
+        assert_eq!(layout.touched((-50.0, 500.0), (0.0, layout.height)).len(), 13);
+        assert!(layout.touched((0.0, 500.0), (0.0, first - 1.0)).is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The grid of photographs: any number of them, of which only those on screen are laid out.
 
+mod band;
 mod cell;
 mod item;
 mod keys;
@@ -8,8 +9,9 @@ mod menu;
 mod scroll;
 mod selection;
 
-use eframe::egui::{Align2, FontId, Id, PointerButton, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{Align2, FontId, Id, PointerButton, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use band::Band;
 pub use item::{Dividers, Item};
 pub use keys::struck;
 use layout::{DIVIDER, GAP, Layout};
@@ -40,6 +42,8 @@ pub struct Grid {
     scroll: Scroll,
     /// What is chosen.
     pub selection: Selection,
+    /// What is being drawn around photographs.
+    band: Option<Band>,
     /// The side that photographs should have.
     pub side: f32,
     /// Photographs that the last frame laid out.
@@ -61,6 +65,7 @@ impl Default for Grid {
             layout: Layout::default(),
             scroll: Scroll::default(),
             selection: Selection::default(),
+            band: None,
             side: 176.0,
             laid_out: 0,
             page: 1,
@@ -143,7 +148,7 @@ impl Grid {
     /// Draws it in the space that is left.
     pub fn ui(&mut self, ui: &mut Ui, textures: &mut Textures) -> Option<Action> {
         let area = ui.available_rect_before_wrap();
-        let response = ui.interact(area, Self::id(), Sense::click());
+        let response = ui.interact(area, Self::id(), Sense::CLICK | Sense::DRAG);
         ui.painter().rect_filled(area, 0.0, palette(ui).ground);
         response.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.label(textures)));
         // By the pointer: keys that press what has the focus open a photograph.
@@ -162,11 +167,24 @@ impl Grid {
         textures.draw_at(self.layout.side * ui.pixels_per_point());
         let drawn = self.photographs(ui, area, inside, textures);
         action = drawn.or(action);
+        self.band(ui, &response, inside);
         if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * EDGE)) {
             self.scroll.top = top;
         }
         ui.advance_cursor_after_rect(area);
         action
+    }
+
+    /// Chooses what the pointer draws a band around.
+    fn band(&mut self, ui: &Ui, response: &Response, inside: Rect) {
+        let place = (inside, self.scroll.top - f64::from(EDGE));
+        let drawn = band::draw(ui, response, &mut self.band, &self.layout, &self.selection, place);
+        if let Some(band::Drawn { touched, before, scroll }) = drawn {
+            response.request_focus();
+            self.selection = before;
+            self.selection.add(&self.items, &touched);
+            self.scroll.top += f64::from(scroll);
+        }
     }
 
     /// Lays rows out anew where their width or number has changed; what was at the top stays there.

@@ -74,6 +74,15 @@ impl Selection {
         self.cursor = Some((index, item.photo));
     }
 
+    /// Chooses these too; the last of them has the cursor.
+    pub fn add(&mut self, items: &[Item], indices: &[usize]) {
+        self.chosen.extend(indices.iter().filter_map(|index| items.get(*index)).map(|item| item.photo));
+        if let Some((index, item)) = indices.last().and_then(|index| Some((*index, items.get(*index)?))) {
+            self.cursor = Some((index, item.photo));
+            self.anchor = indices[0];
+        }
+    }
+
     /// Chooses all.
     pub fn all(&mut self, items: &[Item]) {
         self.chosen = items.iter().map(|item| item.photo).collect();

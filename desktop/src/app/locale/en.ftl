@@ -20,6 +20,7 @@ left-hours = { $time } h
 
 library-opening = Opening the library…
 library-failed = The library could not be opened: { $reason }
+library-read-only = This library can only be read: it can be searched, but nothing new is kept.
 model-loading = Model { $percent } %
 model-loading-hint = The model is being loaded; until it is there, names and dates can be searched.
 model-failed = The model could not be loaded: { $reason }
@@ -67,6 +68,10 @@ found = { $count ->
     [0] Nothing found
     [one] One photograph
    *[other] { $count } photographs
+}
+found-nearest = { $count ->
+    [one] Nothing is this sure; one nearest
+   *[other] Nothing is this sure; { $count } nearest
 }
 found-in = { $found } · { $milliseconds } ms
 found-settling = { $count ->

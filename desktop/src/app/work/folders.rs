@@ -20,12 +20,12 @@ pub fn choose(title: &str, post: &Post, then: impl FnOnce(PathBuf, &Post) + Send
     });
 }
 
-/// Opens the folder that a file lies in.
+/// Shows a file in its folder; where no file manager can point at one, the folder alone.
 pub fn reveal(path: &Path, post: &Post) {
     let (path, post) = (path.to_owned(), post.clone());
     spawn("reveal", move || {
         let folder = path.parent().unwrap_or(&path);
-        if let Err(error) = opener::open(folder) {
+        if let Err(error) = opener::reveal(&path).or_else(|_| opener::open(folder)) {
             let values = [("folder", folder.display().to_string().into()), ("reason", error.to_string().into())];
             post.send(Message::Notice(Notice::failed(say_with("reveal-failed", &values))));
         }

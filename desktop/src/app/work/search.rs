@@ -71,6 +71,8 @@ pub struct Found {
 pub enum Answer {
     /// Photographs.
     Photos(Vec<Item>, Dividers),
+    /// The nearest, where none is as sure as was asked for.
+    Nearest(Vec<Item>, Dividers),
     /// Files and reasons.
     Problems(Vec<(PathBuf, String)>),
 }
@@ -166,6 +168,7 @@ impl Search<'_> {
             // Even steps for the hand: the tail that one wants cut begins near zero.
             strictness: self.ask.strictness.powi(3),
             cancel: self.ask.cancel.clone(),
+            ..SearchOptions::default()
         };
         // Files in the order that was asked for, where that is not how well they match.
         let rows = match self.ask.sort {
@@ -177,18 +180,19 @@ impl Search<'_> {
                 return ControlFlow::Break(());
             }
             let (SearchEvent::Found(hits) | SearchEvent::Reranked(hits)) = event;
-            self.tell(Ok(self.arranged(&hits, rows.as_deref())), false);
+            self.tell(Ok(self.arranged(&hits, rows.as_deref(), &options)), false);
             ControlFlow::Continue(())
         })?;
-        Ok(self.arranged(&hits, rows.as_deref()))
+        Ok(self.arranged(&hits, rows.as_deref(), &options))
     }
 
     /// What was found, in the order that was asked for.
-    fn arranged(&self, hits: &[Hit], rows: Option<&[Row]>) -> Answer {
-        let Some(rows) = rows else { return Answer::Photos(hits.iter().map(item).collect(), Dividers::None) };
+    fn arranged(&self, hits: &[Hit], rows: Option<&[Row]>, options: &SearchOptions) -> Answer {
+        let answer = if options.are_nearest(hits) { Answer::Nearest } else { Answer::Photos };
+        let Some(rows) = rows else { return answer(hits.iter().map(item).collect(), Dividers::None) };
         let found: HashMap<PhotoId, &Hit> = hits.iter().map(|hit| (hit.photo, hit)).collect();
         let items = rows.iter().filter_map(|row| found.get(&row.photo).map(|hit| Item { part: row.day, ..item(hit) }));
-        Answer::Photos(items.collect(), self.dividers())
+        answer(items.collect(), self.dividers())
     }
 
     /// Everything that a filter lets through.

@@ -69,6 +69,13 @@ pub fn run(folder: &Path, device: DeviceChoice, as_json: bool) -> Result<()> {
     let library = Library::open(&place.path().join("whole"))?;
     let summary = index(&library, &engine, &roots, &options, &mut |_| ControlFlow::Continue(()))?;
     show("indexing: both, and writing down", summary.embedded, summary.seconds);
+    let (model, cores) = (summary.engine_share(), summary.core_share());
+    match as_json {
+        true => print(&json!({ "work": "busy while indexing", "model": model, "cores": cores })),
+        false => {
+            print(&format_args!("  busy meanwhile: the model {:.0}%, the cores {:.0}%", 100.0 * model, 100.0 * cores));
+        }
+    }
     let summary = index(&library, &engine, &roots, &options, &mut |_| ControlFlow::Continue(()))?;
     show("indexing again: nothing is new", summary.unchanged, summary.seconds);
     scales(&engine, &paths, &show, as_json)

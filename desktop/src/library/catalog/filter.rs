@@ -46,7 +46,7 @@ impl Catalog {
     /// # Errors
     /// A catalogue that cannot be read, a filter of more parts than SQLite takes.
     pub fn find(&self, filter: &Filter, order: Order) -> Result<Vec<Row>> {
-        let mut rows = self.let_through(filter, order == Order::Name)?;
+        let mut rows = self.let_through(filter, ZonedDateTime::now().date(), order == Order::Name)?;
         let moment = |row: &Row| (row.day, row.time, row.photo);
         match order {
             Order::Newest => rows.sort_unstable_by_key(|row| std::cmp::Reverse(moment(row))),
@@ -56,16 +56,9 @@ impl Catalog {
         Ok(rows)
     }
 
-    /// As [`find`](Self::find), what was read alone, by what it shows and then the first taken first.
-    pub(in crate::library) fn find_contents(&self, filter: &Filter) -> Result<Vec<Row>> {
-        let mut rows = self.let_through(filter, false)?;
-        rows.retain(|row| row.content.is_some());
-        rows.sort_unstable_by_key(|row| (row.content, row.day, row.time, row.photo));
-        Ok(rows)
-    }
-
-    fn let_through(&self, filter: &Filter, is_by_name: bool) -> Result<Vec<Row>> {
-        let condition = Condition::of(filter, ZonedDateTime::now().date());
+    /// The files that are there and that a filter lets through on a day, in no order or by name.
+    pub(super) fn let_through(&self, filter: &Filter, today: Date, is_by_name: bool) -> Result<Vec<Row>> {
+        let condition = Condition::of(filter, today);
         self.read(|connection| condition.rows(connection, is_by_name))
     }
 

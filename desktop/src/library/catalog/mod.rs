@@ -8,6 +8,8 @@ mod filter;
 mod indexing;
 mod migrate;
 mod photos;
+mod reading;
+mod recent;
 mod roots;
 
 use std::path::{Path, PathBuf};
@@ -15,13 +17,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, Transaction, TransactionBehavior};
 
 pub use albums::Album;
 pub use captions::PastCaption;
 pub use counts::Counts;
 pub use filter::{Order, Row};
 pub(super) use indexing::{Known, NewContent, NewFile, Read, Settled};
+use reading::Way;
+use recent::Recent;
 
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,19 +37,75 @@ const KEPT_READERS: usize = 8;
 #[derive(Debug)]
 pub struct Catalog {
     file: PathBuf,
-    writer: Mutex<Connection>,
+    /// None where it may only be read.
+    writer: Option<Mutex<Connection>>,
+    way: Way,
     readers: Mutex<Vec<Connection>>,
+    /// Hears of what is written.
+    watch: Mutex<Option<Connection>>,
+    recent: Mutex<Option<Recent>>,
 }
 
 impl Catalog {
-    /// Opens the catalogue in a file, and makes it where there is none.
+    /// Opens the catalogue in a file, and makes it where there is none; one that cannot be written is only read.
     ///
     /// # Errors
-    /// A file that is no catalogue or that of a newer version, a folder that may not be written, a full disk.
+    /// A file that is no catalogue or that of a newer version, none in a folder that may not be written, a full disk.
     pub(super) fn open(file: &Path) -> Result<Self> {
-        let mut writer = connect(file)?;
-        migrate::migrate(&mut writer, file)?;
-        Ok(Self { file: file.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+        match connect(file) {
+            Ok(writer) if writer.is_readonly(MAIN_DB).unwrap_or(false) => Self::open_read_only(file),
+            Ok(mut writer) => {
+                migrate::migrate(&mut writer, file)?;
+                Ok(Self::new(file, Some(writer), Way::Beside))
+            }
+            Err(error) if is_refused(&error) && file.is_file() => Self::open_read_only(file),
+            Err(error) => Err(explain(error, file)),
+        }
+    }
+
+    /// Opens the catalogue in a file and writes nothing, neither there nor beside it.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no catalogue, or one of another version.
+    pub(super) fn open_read_only(file: &Path) -> Result<Self> {
+        let way = reading::way(file).map_err(|error| explain(error, file))?;
+        let catalog = Self::new(file, None, way);
+        let version = catalog.read(migrate::version)?;
+        migrate::check(version, file, true)?;
+        Ok(catalog)
+    }
+
+    fn new(file: &Path, writer: Option<Connection>, way: Way) -> Self {
+        Self {
+            file: file.to_owned(),
+            writer: writer.map(Mutex::new),
+            way,
+            readers: Mutex::default(),
+            watch: Mutex::default(),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// Whether it may only be read.
+    pub fn is_read_only(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    /// Makes sure that it may be written.
+    ///
+    /// # Errors
+    /// One that may only be read.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.writer().map(|_| ())
+    }
+
+    fn writer(&self) -> Result<&Mutex<Connection>> {
+        self.writer.as_ref().ok_or_else(|| {
+            let folder = self.file.parent().unwrap_or(&self.file).display();
+            anyhow!(
+                "the library in {folder} can only be read: make its folder writable, or name another one with --library"
+            )
+        })
     }
 
     /// Asks something on a connection of its own, as of one moment.
@@ -66,7 +126,7 @@ impl Catalog {
 
     /// Changes something, wholly or not at all; it outlives a kill and a loss of power when this returns.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut writer = locked(&self.writer);
+        let mut writer = locked(self.writer()?);
         let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|error| explain(error, &self.file))?;
         // A transaction that is dropped is rolled back.
@@ -77,7 +137,7 @@ impl Catalog {
 
     fn reader(&self) -> Result<Connection> {
         let open = || -> rusqlite::Result<Connection> {
-            let reader = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let reader = reading::connect(&self.file, self.way)?;
             reader.busy_timeout(PATIENCE)?;
             reader.pragma_update(None, "query_only", true)?;
             reader.set_prepared_statement_cache_capacity(64);
@@ -88,7 +148,7 @@ impl Catalog {
 }
 
 /// The connection that writes.
-fn connect(file: &Path) -> Result<Connection> {
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open(file)?;
         connection.busy_timeout(PATIENCE)?;
@@ -111,7 +171,12 @@ fn connect(file: &Path) -> Result<Connection> {
             _ => break,
         }
     }
-    opened.map_err(|error| explain(error, file))
+    opened
+}
+
+/// Whether an error says that something cannot be written.
+fn is_refused(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen))
 }
 
 /// What SQLite said, as something a person can act on.

@@ -11,9 +11,10 @@ mod read;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use cpu_time::ProcessTime;
 use medley::preprocess::Preprocessor;
 
 use super::decode::MAX_PIXELS;
@@ -108,6 +109,44 @@ pub struct IndexSummary {
     pub is_stopped: bool,
     /// How long it took.
     pub seconds: f64,
+    /// Of that, how long the engine computed.
+    pub engine_seconds: f64,
+    /// How long this program's threads computed, those of several cores added up.
+    pub core_seconds: f64,
+}
+
+impl IndexSummary {
+    /// The part of the time in which the engine computed.
+    pub fn engine_share(&self) -> f64 {
+        (self.engine_seconds / self.seconds.max(1e-9)).min(1.0)
+    }
+
+    /// The part of what all cores can compute in that time that this program did.
+    pub fn core_share(&self) -> f64 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (self.core_seconds / (self.seconds.max(1e-9) * cores as f64)).min(1.0)
+    }
+}
+
+/// When a run began, and how much was computed before it.
+struct Begun {
+    at: Instant,
+    engine: Duration,
+    cores: Option<ProcessTime>,
+}
+
+impl Begun {
+    fn now(engine: &Engine) -> Self {
+        Self { at: Instant::now(), engine: engine.busy(), cores: ProcessTime::try_now().ok() }
+    }
+
+    /// Says in the summary how long the run took.
+    fn end(&self, engine: &Engine, summary: &mut IndexSummary) {
+        summary.seconds = self.at.elapsed().as_secs_f64();
+        summary.engine_seconds = engine.busy().saturating_sub(self.engine).as_secs_f64();
+        let cores = self.cores.and_then(|before| ProcessTime::try_now().ok().map(|now| now.duration_since(before)));
+        summary.core_seconds = cores.unwrap_or_default().as_secs_f64();
+    }
 }
 
 /// Hears what is said on the way; answering `Break` ends the run when what is on its way is kept.
@@ -125,7 +164,7 @@ pub fn index(
     options: &IndexOptions,
     report: &mut Report<'_>,
 ) -> Result<IndexSummary> {
-    let start = Instant::now();
+    let begun = Begun::now(engine);
     let store = library.vectors(engine.about())?;
     let _lock = library.lock_indexing()?;
     for note in library.take_notes() {
@@ -146,7 +185,7 @@ pub fn index(
     let mut summary = IndexSummary::default();
     let Some(plan) = Plan::make(library, &folders, &embedded, options, &mut summary, report)? else {
         summary.is_stopped = true;
-        summary.seconds = start.elapsed().as_secs_f64();
+        begun.end(engine, &mut summary);
         return Ok(summary);
     };
     let Plan { jobs, gone } = plan;
@@ -162,7 +201,7 @@ pub fn index(
         let roots = catalog.roots()?;
         folders.iter().filter(|folder| roots.contains(folder)).try_for_each(|root| catalog.set_scanned(root))?;
     }
-    summary.seconds = start.elapsed().as_secs_f64();
+    begun.end(engine, &mut summary);
     Ok(summary)
 }
 

@@ -106,10 +106,15 @@ impl Candidates {
 
     /// The list as it is now.
     pub fn hits(&self, options: &SearchOptions) -> Vec<Hit> {
-        let fits = |candidate: &&Candidate| candidate.hit.matched.is_none_or(|matched| matched >= options.strictness);
-        let mut shown: Vec<&Candidate> = self.found.iter().filter(fits).collect();
+        let is_reached = |candidate: &&Candidate| options.is_reached(&candidate.hit);
+        let mut shown: Vec<&Candidate> = self.found.iter().filter(is_reached).collect();
+        let mut most = options.top;
+        if shown.is_empty() {
+            shown = self.found.iter().collect();
+            most = most.min(options.nearest);
+        }
         shown.sort_by(|a, b| self.compare(a, b));
-        shown.truncate(options.top);
+        shown.truncate(most);
         if options.order == SearchOrder::Date {
             shown.sort_by_key(|candidate| Reverse((candidate.row.day, candidate.row.time)));
         }

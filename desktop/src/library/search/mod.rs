@@ -39,6 +39,9 @@ use candidates::Candidates;
 /// right pictures of a whole sentence, all of a short phrase, and cuts the endless tail.
 pub const STRICTNESS: f32 = 0.02;
 
+/// Photographs that are shown where none reaches the cut-off, if nobody says otherwise.
+const NEAREST: usize = 3;
+
 /// How a search is made.
 #[derive(Clone, Debug)]
 pub struct SearchOptions {
@@ -50,13 +53,33 @@ pub struct SearchOptions {
     pub order: SearchOrder,
     /// The least probability of a match, 0 for all and 1 for none but the surest.
     pub strictness: f32,
+    /// Where no match is that probable, so many of the nearest are shown all the same.
+    pub nearest: usize,
     /// Stops the search at once, with [`Error::Cancelled`]: for when the next query is there.
     pub cancel: Cancel,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { top: 200, rerank: 48, order: SearchOrder::Match, strictness: STRICTNESS, cancel: Cancel::default() }
+        Self {
+            top: 200,
+            rerank: 48,
+            order: SearchOrder::Match,
+            strictness: STRICTNESS,
+            nearest: NEAREST,
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+impl SearchOptions {
+    /// Whether these were shown because nothing reaches the cut-off.
+    pub fn are_nearest(&self, hits: &[Hit]) -> bool {
+        hits.first().is_some_and(|hit| !self.is_reached(hit))
+    }
+
+    fn is_reached(&self, hit: &Hit) -> bool {
+        hit.matched.is_none_or(|matched| matched >= self.strictness)
     }
 }
 
@@ -127,7 +150,7 @@ pub fn search(
     let texts = blends.texts();
     let rerank = if texts.is_empty() { 0 } else { options.rerank.min(store.len()) / texts.len() };
     let wanted = options.top.max(rerank);
-    let scored = scan(&*store, &blends, &features, wanted, rows.as_deref(), library)?;
+    let scored = scan(&*store, &blends, &features, wanted, rows.as_ref().map(|rows| rows.as_slice()), library)?;
     let calibration = Calibration::of(engine.about());
     let mut candidates = Candidates::new(scored, &blends, calibration);
     candidates.add_similarities(&*store, &features)?;
@@ -209,7 +232,7 @@ fn scan_vectors(
         None if wanted > MANY => Some(library.catalog().find_contents(&Filter::All)?),
         _ => None,
     };
-    if let Some(rows) = rows.or(listed.as_deref()) {
+    if let Some(rows) = rows.or(listed.as_ref().map(|rows| rows.as_slice())) {
         let mut contents: Vec<ContentId> = rows.iter().filter_map(|row| row.content).collect();
         contents.dedup();
         let scored = best(store, vectors, wanted, Among::Only(&contents))?;

@@ -28,6 +28,7 @@ pub struct FlatStore {
     rows: RwLock<Rows>,
     writing: Mutex<()>,
     repaired: Option<String>,
+    is_read_only: bool,
 }
 
 impl FlatStore {
@@ -73,6 +74,7 @@ impl FlatStore {
             rows: RwLock::new(rows),
             writing: Mutex::new(()),
             repaired: repaired.or_else(|| told(folder, damage)),
+            is_read_only: false,
         };
         // Where nothing can be written, or another program writes, what is whole can be read all the same.
         if let Ok(Some(_lock)) = Lock::now(folder)
@@ -82,6 +84,25 @@ impl FlatStore {
             repaired.push_str(&format!(" (not yet written anew: {error:#})"));
         }
         Ok(store)
+    }
+
+    /// Opens the store in a folder and writes nothing there; one that was never made is empty.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_read_only(folder: &Path, dimensions: usize) -> Result<Self> {
+        let is_there = journal_path(folder).exists();
+        let rows = if is_there { Rows::load(folder, dimensions)? } else { Rows::none(dimensions, 0) };
+        let repaired = told(folder, rows.damage);
+        Ok(Self {
+            folder: folder.to_owned(),
+            dimensions,
+            disk: Box::new(RealDisk),
+            rows: RwLock::new(rows),
+            writing: Mutex::new(()),
+            repaired,
+            is_read_only: true,
+        })
     }
 
     /// What was found damaged when the store was opened, for people to read; `None` where all was whole.
@@ -119,6 +140,9 @@ impl FlatStore {
 
     /// The rows as they are now, what other programs wrote among them.
     fn current(&self) -> Result<RwLockReadGuard<'_, Rows>> {
+        if self.is_read_only && !journal_path(&self.folder).exists() {
+            return Ok(self.rows());
+        }
         if !self.rows().is_current(&self.folder)? {
             self.refresh()?;
         }
@@ -131,6 +155,9 @@ impl FlatStore {
 
     /// Runs `work` as the only writer, with rows that are current before and after.
     fn write(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.is_read_only {
+            bail!("the vectors in {} can only be read", self.folder.display());
+        }
         let _one: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let _lock = Lock::wait(&self.folder)?;
         drop(self.current()?);
@@ -283,5 +310,7 @@ fn told(folder: &Path, damage: Damage) -> Option<String> {
         Damage { journal: true, vectors: 0 } => "the journal was damaged".to_owned(),
         Damage { journal: true, vectors } => format!("the journal and {vectors} vectors were damaged"),
     };
-    Some(format!("{}: {what}; what is whole was kept, and indexing again brings back the rest", folder.display()))
+    let forgotten = if damage.journal { "; what was forgotten may be back until then" } else { "" };
+    let shown = folder.display();
+    Some(format!("{shown}: {what}; what is whole was kept, and indexing again brings back the rest{forgotten}"))
 }
