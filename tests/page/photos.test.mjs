@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import {
-  README_CAPTION, alert, captioned, captionedAs, choose, clickSample, closeDialog, open, photo, ready, start, strings, visit,
+  README_CAPTION, alert, captioned, captionedAs, choose, clickSample, closeDialog, manifest, open, photo, ready, start, strings,
+  visit,
 } from "./support.mjs";
 
 const PHOTOS = ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"];
@@ -74,6 +75,18 @@ test("work in the background stops when it is told to, and goes on", async (t) =
   await page.getByRole("region", { name: strings.gallery }).getByRole("button", { name: strings.stopWork, exact: true }).click();
   await page.getByRole("button", { name: strings.goOn, exact: true }).click();
   for (const name of PHOTOS) await thumbnail(page, name, "done").waitFor();
+});
+
+const skip = manifest.can.includes("match") ? false : "the built-in model compares no texts";
+test("photos are found that the engine no longer keeps", { skip }, async (t) => {
+  browser.server.rewrite("gallery.js", (text) => text.replace(/MAX_KEPT = \d+/, "MAX_KEPT = 1"));
+  const { page } = await visit(t, browser);
+  await ready(page);
+  const again = { name: "again.jpg", ...JPEG, buffer: readFileSync(photo(PHOTOS[1])) };
+  await choose(page, ...PHOTOS.map(photo), again);
+  for (const name of [...PHOTOS, again.name]) await thumbnail(page, name, "done").waitFor();
+  await page.getByRole("searchbox", { name: strings.searchLabel }).fill("a cat");
+  await page.getByText(strings.searchFound(PHOTOS.length + 1), { exact: true }).waitFor();
 });
 
 test("a photo of 40 megapixels is captioned while the page stays awake", async (t) => {

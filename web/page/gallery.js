@@ -5,7 +5,7 @@ import { thumbnailOf, toPng } from "./preview.js";
 import { endsEngine } from "./notice.js";
 
 /** Photos whose image embeddings are kept: about 1.8 MB each for a full-size model. */
-const MAX_KEPT = 256;
+const MAX_KEPT = 64;
 /** Photos taken in at most; each has an element on the page. */
 export const MAX_PHOTOS = 1000;
 
@@ -38,6 +38,8 @@ class Photo {
   height = 0;
   /** The engine's generation that has seen it. */
   seenBy = 0;
+  /** The engine's generation that can find it, whether it still has all it saw or not. */
+  knownBy = 0;
   seeing = null;
   abort = null;
 
@@ -78,7 +80,7 @@ export class Gallery extends EventTarget {
     const place = this.photos.indexOf(photo);
     this.photos.splice(place, 1);
     photo.abort?.abort();
-    if (photo.seenBy === this.#engine.generation) this.#forget(photo);
+    if (this.isKnown(photo)) this.#engine.medley.forget(photo.id).catch(() => {});
     if (photo.thumbnail) URL.revokeObjectURL(photo.thumbnail);
     this.#changed("list");
     if (photo === this.current) this.select(this.photos[Math.min(place, this.photos.length - 1)] ?? null);
@@ -121,8 +123,9 @@ export class Gallery extends EventTarget {
     return photo.seenBy === this.#engine.generation;
   }
 
-  get canKeepAll() {
-    return this.photos.length <= MAX_KEPT;
+  /** Whether a search can find it. */
+  isKnown(photo) {
+    return photo.knownBy === this.#engine.generation;
   }
 
   /** Has the engine read a photo, unless it has. */
@@ -132,6 +135,7 @@ export class Gallery extends EventTarget {
     if (photo.seeing?.generation !== generation) {
       photo.seeing = this.#read(medley, photo, background).then(() => {
         photo.seenBy = generation;
+        photo.knownBy = generation;
         this.#keep(photo);
       });
       photo.seeing.generation = generation;
@@ -241,19 +245,16 @@ export class Gallery extends EventTarget {
     }
   }
 
-  /** The longest unused photo makes room; it is read again if someone asks about it. */
+  /** The longest unused photo makes room; it is still found, and read again if someone asks about it. */
   #keep(photo) {
     this.#seen = this.#seen.filter((other) => other !== photo && this.isSeen(other));
     this.#seen.push(photo);
     while (this.#seen.length > MAX_KEPT) {
       const place = this.#seen.findIndex((other) => other !== this.current);
-      this.#forget(this.#seen.splice(place, 1)[0]);
+      const [photo] = this.#seen.splice(place, 1);
+      photo.seenBy = 0;
+      this.#engine.medley.shelve(photo.id).catch(() => {});
     }
-  }
-
-  #forget(photo) {
-    photo.seenBy = 0;
-    this.#engine.medley.forget(photo.id).catch(() => {});
   }
 
   #fail(photo, error) {

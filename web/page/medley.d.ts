@@ -169,7 +169,9 @@ export class Medley {
 
   /** Reads a picture (JPEG, PNG, WebP, GIF, BMP, TIFF) and keeps it under a number of your choice. */
   see(id: number, picture: Blob | BufferSource, options?: CallOptions): Promise<void>;
-  /** Frees what `see` kept. */
+  /** Frees most of what `see` kept: the picture is still found, and must be seen again for all else. */
+  shelve(id: number): Promise<void>;
+  /** Frees all that `see` kept. */
   forget(id: number): Promise<void>;
   /** Captions, best first. */
   caption(id: number, options?: CaptionOptions): Promise<Text[]>;
@@ -181,6 +183,8 @@ export class Medley {
   search(text: string, ids: Iterable<number> & { length: number }, options?: {
     rerank?: number;
     onResults?: (results: SearchResult[]) => void;
+    /** Awaited before a picture is read together with the text: for those that were shelved to be seen again. */
+    onMatch?: (id: number) => Promise<void> | void;
     signal?: AbortSignal;
   }): Promise<SearchResult[]>;
   /** Where the model looked for each word of a text that it wrote. */

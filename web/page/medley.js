@@ -67,6 +67,10 @@ export class Medley {
     return this.#call("see", { id, picture }, { background, signal });
   }
 
+  shelve(id) {
+    return this.#call("shelve", { id });
+  }
+
   forget(id) {
     return this.#call("forget", { id });
   }
@@ -83,7 +87,7 @@ export class Medley {
     return this.#call("match", { id, texts }, { signal, background });
   }
 
-  async search(text, ids, { rerank = 8, onResults, signal } = {}) {
+  async search(text, ids, { rerank = 8, onResults, onMatch, signal } = {}) {
     if (ids.length === 0) return [];
     const similarities = await this.#call("similarities", { text, ids: [...ids] }, { signal });
     const results = ids.map((id, index) => ({ id, similarity: similarities[index], probability: undefined }));
@@ -91,6 +95,7 @@ export class Medley {
     onResults?.([...results]);
     // A similarity is one product of two vectors; a probability reads photo and text together and costs a pass.
     for (const result of results.slice(0, rerank)) {
+      await onMatch?.(result.id);
       const [{ probability }] = await this.match(result.id, [text], { signal });
       result.probability = probability;
       results.sort(bestFirst);

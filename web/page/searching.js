@@ -41,7 +41,7 @@ export class Searching {
       return;
     }
     if (byId("search-state").textContent === strings.searchCannot) setText(byId("search-state"), "");
-    const read = photos.filter((photo) => this.#gallery.isSeen(photo)).length;
+    const read = photos.filter((photo) => this.#gallery.isKnown(photo)).length;
     // Photos read since the last search may fit better.
     if (byId("search").value.trim() && !this.#abort && read > this.#read) this.#later();
   }
@@ -68,17 +68,19 @@ export class Searching {
     const abort = new AbortController();
     this.#abort = abort;
     const { photos } = this.#gallery;
-    const seen = photos.filter((photo) => this.#gallery.isSeen(photo));
-    this.#read = seen.length;
+    const known = photos.filter((photo) => this.#gallery.isKnown(photo));
+    this.#read = known.length;
     setText(state, strings.searching);
     try {
-      const results = await medley.search(text, seen.map(({ id }) => id), {
+      const results = await medley.search(text, known.map(({ id }) => id), {
         signal: abort.signal,
+        onMatch: (id) => this.#gallery.see(known.find((photo) => photo.id === id)),
         onResults: (found) => this.#strip.order(found),
       });
       const best = photos.find(({ id }) => id === results[0]?.id);
-      setText(state, this.#summary(seen.length, photos.filter((photo) => photo.state !== "failed").length));
-      if (best) announce(strings.searchSaid(seen.length, best.name));
+      const total = photos.filter((photo) => photo.state !== "failed").length;
+      setText(state, known.length === total ? strings.searchFound(total) : strings.searchWaiting(known.length, total));
+      if (best) announce(strings.searchSaid(known.length, best.name));
     } catch (error) {
       if (error.name === "AbortError") return;
       setText(state, sentenceFor(error, strings.trouble.search));
@@ -86,10 +88,5 @@ export class Searching {
     } finally {
       if (this.#abort === abort) this.#abort = null;
     }
-  }
-
-  #summary(read, total) {
-    if (read === total) return strings.searchFound(total);
-    return this.#gallery.canKeepAll ? strings.searchWaiting(read, total) : strings.searchRoom(read, total);
   }
 }

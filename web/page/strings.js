@@ -189,7 +189,6 @@ export const strings = {
   searching: "Searching…",
   searchFound: (count) => `${photos(count)}, best first.`,
   searchSaid: (count, best) => `${photos(count)} sorted. The best is ${best}.`,
-  searchRoom: (kept, total) => `Searched the ${number.format(kept)} photos kept in memory of ${number.format(total)}.`,
 
   // Export
   exportOpen: "Export",

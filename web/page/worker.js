@@ -35,6 +35,9 @@ const calls = {
     const bytes = picture instanceof Blob ? await picture.arrayBuffer() : picture;
     await engine.see(id, ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes));
   },
+  shelve({ id }) {
+    engine.shelve(id);
+  },
   forget({ id }) {
     engine.forget(id);
   },

@@ -51,6 +51,8 @@ pub struct Medley {
     // Shared, so that a call in flight keeps the model it began with.
     pipeline: RefCell<Option<Rc<Pipeline>>>,
     seen: RefCell<HashMap<u32, Seen>>,
+    /// By which pictures are found, also those that were shelved.
+    features: RefCell<HashMap<u32, Vec<f32>>>,
 }
 
 #[wasm_bindgen]
@@ -61,7 +63,7 @@ impl Medley {
     /// A name that is none of these, or no GPU where one is asked for.
     pub async fn open(device: &str) -> Result<Medley, JsError> {
         let open = medley::device::open(device.parse().map_err(failed)?).await.map_err(failed)?;
-        Ok(Self { open, pipeline: RefCell::default(), seen: RefCell::default() })
+        Ok(Self { open, pipeline: RefCell::default(), seen: RefCell::default(), features: RefCell::default() })
     }
 
     /// The name a person would know the device by.
@@ -105,6 +107,7 @@ impl Medley {
         let options = LoadOptions::default();
         let pipeline = Pipeline::load_weights(&weights, &self.open.device, &options, &mut report).map_err(failed)?;
         self.seen.borrow_mut().clear();
+        self.features.borrow_mut().clear();
         *self.pipeline.borrow_mut() = Some(Rc::new(pipeline));
         Ok(())
     }
@@ -138,13 +141,23 @@ impl Medley {
         drop(picture);
         let seen = pipeline.see(&[pixels]);
         sharing(seen.wait()).await.map_err(failed)?;
+        if pipeline.can_match() {
+            let feature = sharing(pipeline.features(&seen)).await.map_err(failed)?.concat();
+            self.features.borrow_mut().insert(id, feature);
+        }
         self.seen.borrow_mut().insert(id, seen);
         Ok(())
     }
 
-    /// Frees what was kept of a picture.
-    pub fn forget(&self, id: u32) {
+    /// Frees what the image encoder made of a picture; [`similarities`](Self::similarities) still knows it.
+    pub fn shelve(&self, id: u32) {
         self.seen.borrow_mut().remove(&id);
+    }
+
+    /// Frees all that was kept of a picture.
+    pub fn forget(&self, id: u32) {
+        self.shelve(id);
+        self.features.borrow_mut().remove(&id);
     }
 
     /// Captions of a picture, the best first. `on_text` hears the text after every token and
@@ -190,7 +203,7 @@ impl Medley {
         to_js(&matches.iter().map(of).collect::<Vec<_>>())
     }
 
-    /// The similarity of a text with each of these pictures, in their order.
+    /// The similarity of a text with each of these pictures, in their order; they may be shelved.
     ///
     /// # Errors
     /// As [`match_texts`](Self::match_texts).
@@ -198,11 +211,12 @@ impl Medley {
         let pipeline = self.pipeline()?;
         let mut silent = |_| ControlFlow::Continue(());
         let query = sharing(pipeline.text_features(&[text], &mut silent)).await.map_err(failed)?;
-        let mut similarities = Vec::with_capacity(ids.len());
-        for id in ids {
-            let feature = sharing(pipeline.features(&self.seen(id)?)).await.map_err(failed)?;
-            similarities.push(feature[0].iter().zip(&query[0]).map(|(a, b)| a * b).sum::<f32>());
-        }
+        let features = self.features.borrow();
+        let similarity = |id: &u32| {
+            let feature = features.get(id).ok_or_else(|| unseen(*id))?;
+            Ok(feature.iter().zip(&query[0]).map(|(a, b)| a * b).sum::<f32>())
+        };
+        let similarities = ids.iter().map(similarity).collect::<Result<Vec<f32>, JsError>>()?;
         Ok(Float32Array::from(similarities.as_slice()))
     }
 
@@ -228,8 +242,12 @@ impl Medley {
     }
 
     fn seen(&self, id: u32) -> Result<Seen, JsError> {
-        self.seen.borrow().get(&id).cloned().ok_or_else(|| JsError::new(&format!("picture {id} was not seen yet")))
+        self.seen.borrow().get(&id).cloned().ok_or_else(|| unseen(id))
     }
+}
+
+fn unseen(id: u32) -> JsError {
+    JsError::new(&format!("picture {id} was not seen yet"))
 }
 
 /// A report that hands every text to JavaScript.
