@@ -75,6 +75,11 @@ async function load({ id, args }) {
   } finally {
     fetching.delete(id);
   }
+  // Between its last piece and its end nothing heard of a wish to stop; it must not come in after the next model.
+  if (controller.signal.aborted) {
+    weights.close();
+    return;
+  }
   const run = () => {
     const heard = throttled((done, total) => postMessage({ id, progress: { stage: "read", done, total } }));
     const report = (done, total) => {
