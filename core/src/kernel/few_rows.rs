@@ -3,13 +3,17 @@
 //! They take as long as reading the right side does, so its numbers are read once, in their order.
 
 use super::matrix::Matrix;
-use super::vector;
+use super::{rows, vector};
 
 /// Rows that are few.
 const FEW: usize = 8;
 
-/// Rows of the right side that are read side by side.
+/// Rows of the right side that are read side by side where several on the left meet them.
 const TOGETHER: usize = 8;
+
+/// Parts of the right side that threads read for one row; as many on every machine, so that sums
+/// come out the same.
+const PARTS: usize = 8;
 
 /// Columns of a turned right side that stay in the cache until every row has met them.
 const BLOCK: usize = 32;
@@ -27,10 +31,32 @@ pub(super) fn add(out: &mut [&mut [f32]], a: Matrix<'_>, b: Matrix<'_>, scale: f
     if b.column_stride() == 1 { add_rows(out, &a, b) } else { add_columns(out, &a, b) }
 }
 
+/// Adds `a b` to `out` for an `a` of one row and a `b` whose rows have no gaps, on all threads.
+pub(super) fn add_row_on_threads(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+    let (depth, columns) = (b.rows(), b.columns());
+    let part = depth.div_ceil(PARTS);
+    let mut sums = vec![0.0; depth.div_ceil(part) * columns];
+    // Each reads whole rows: a half of every row is read at half the pace.
+    rows::fill(&mut sums, columns, |index, sums| {
+        let rows = index * part..depth.min((index + 1) * part);
+        rows::vectorized(|| add(&mut [sums], a.columns_of(rows.clone()), b.rows_of(rows), 1.0));
+    });
+    for sums in sums.chunks_exact(columns) {
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+    }
+}
+
 /// `b` row by row: each of its numbers goes into one of the result.
 #[inline(always)]
 fn add_rows(out: &mut [&mut [f32]], a: &[f32], b: Matrix<'_>) {
     let depth = b.rows();
+    if let [out] = out {
+        // One after the other as they lie: several side by side are read at two thirds of the pace.
+        for (row, a) in a.iter().enumerate() {
+            out.iter_mut().zip(b.slice_of_row(row)).for_each(|(sum, b)| *sum += a * b);
+        }
+        return;
+    }
     for first in (0..depth).step_by(TOGETHER) {
         let rows = (depth - first).min(TOGETHER);
         for (out, a) in out.iter_mut().zip(a.chunks_exact(depth)) {

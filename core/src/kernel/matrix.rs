@@ -164,12 +164,18 @@ pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, row: Option<&[f32]>) -> Vec<
 fn add_on_threads(result: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
     let columns = b.columns;
     if !few_rows::fits(a, b) {
-        return rows::fill(result, PIECE_ROWS * columns, |index, out| {
-            let first = index * PIECE_ROWS;
+        // As many for each thread, and none ends within a tile.
+        let pieces = a.rows.div_ceil(PIECE_ROWS).next_multiple_of(rows::threads());
+        let piece = a.rows.div_ceil(pieces).next_multiple_of(tile::ROWS);
+        return rows::fill(result, piece * columns, |index, out| {
+            let first = index * piece;
             tile::add(out, a.rows_of(first..first + out.len() / columns), b, 1.0);
         });
     }
     let is_small = result.len() * a.columns < WORTH_THREADS;
+    if a.rows == 1 && b.column_stride == 1 && !is_small {
+        return few_rows::add_row_on_threads(result, a, b);
+    }
     let pieces = if is_small { std::iter::once(0..columns).collect() } else { pieces(columns, 1, TILE[1]) };
     let mut rest: Vec<&mut [f32]> = result.chunks_exact_mut(columns).collect();
     let mut taken = |columns: usize| -> Vec<&mut [f32]> {

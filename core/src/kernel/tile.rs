@@ -5,8 +5,9 @@
 
 use super::matrix::Matrix;
 
-/// Rows and columns of a tile.
-const ROWS: usize = 4;
+/// Rows of a tile.
+pub(super) const ROWS: usize = 4;
+/// Columns of a tile.
 const COLUMNS: usize = 8;
 
 /// Columns of the left that are worked through at a time: so much of eight columns of the right
