@@ -45,6 +45,7 @@ fn text() -> impl Strategy<Value = String> {
         "^",
         "^^",
         "12:30",
+        "hs:",
         "http://a.b",
         "camra:x",
         "./x.jpg",
@@ -217,9 +218,11 @@ fn filters_are_put_together() {
 
 #[test]
 fn words_with_a_colon_are_words() {
-    for text in ["12:30", "http://example.org/a", "https://a.b", "re:zero", "3:2 crop", "dog: a friend", "::"] {
+    for text in ["12:30", "http://example.org/a", "https://a.b", "re:zero", "3:2 crop", "dog: a friend", "::", "dog:"] {
         assert_eq!(read(text).terms, [words(text, 1.0)], "{text}");
     }
+    let weighed = Query { terms: vec![words("dog:", 2.0)], filter: Filter::All };
+    assert_eq!(read(&weighed.to_string()), weighed);
 }
 
 #[test]

@@ -42,7 +42,9 @@ pub(super) fn is_plain(text: &str) -> bool {
     let words: Option<Vec<String>> = nodes.into_iter().map(|node| node.plain()).collect();
     // A sign alone is a word only where nothing stands behind it.
     let has_no_sign = |words: &Vec<String>| !words.iter().any(|word| word.starts_with(['+', '-']));
-    parser.is_at_end() && words.filter(has_no_sign).is_some_and(|words| words.join(" ") == text)
+    // With a weight behind it, a word that ends so would be a key.
+    let ends_as_key = text.ends_with(':');
+    parser.is_at_end() && !ends_as_key && words.filter(has_no_sign).is_some_and(|words| words.join(" ") == text)
 }
 
 struct Parser<'a> {
