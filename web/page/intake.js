@@ -5,7 +5,7 @@ import { strings } from "./strings.js";
 import { byId, element } from "./element.js";
 import { clearNotice, showNotice } from "./notice.js";
 
-const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|avif|heic|heif)$/i;
+const PICTURE = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|avif|heic|heif|jxl)$/i;
 
 export class Intake {
   #gallery;
