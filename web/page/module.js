@@ -36,13 +36,13 @@ async function openThreads(threads) {
   const workers = Array.from({ length: threads }, () => startThread(module, memory));
   try {
     await Promise.all(workers.map(({ ready }) => ready));
+    // Each worker has said that it goes to wait for its place; the pool is whole once all have taken one.
+    threaded.openThreads(threads);
+    return { engine: await threaded.Medley.open("cpu"), threads, memory };
   } catch (error) {
     workers.forEach(({ worker }) => worker.terminate());
     throw error;
   }
-  // Each worker has said that it goes to wait for its place; the pool is whole once all have taken one.
-  threaded.openThreads(threads);
-  return { engine: await threaded.Medley.open("cpu"), threads, memory };
 }
 
 function startThread(module, memory) {
