@@ -40,7 +40,7 @@ fn main() -> Result<()> {
     for sample in SAMPLES {
         copy(&assets.join(sample), &out.join("samples").join(sample))?;
     }
-    // All but the model is what a visit needs first; the module with threads in the place of the other.
+    // Both modules: a visit fetches one, and the other later if at all.
     let (plain, packed) = sizes(out)?;
     model::add(&assets.join("medley-tiny.safetensors"), &out.join("models"))?;
     offline::stamp(out)?;
