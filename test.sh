@@ -33,6 +33,8 @@ need() {
 if command -v apt-get >/dev/null; then
   # A Vulkan driver that runs on the CPU: the GPU tests' GPU.
   need libvulkan1 mesa-vulkan-drivers chromium
+  # What reads HEIC and AVIF, as on a machine of somebody who has such pictures.
+  need libheif-examples
   command -v npm >/dev/null || need nodejs npm
   if ! rustup target list --installed 2>/dev/null | grep -qx "$wasm"; then
     need cargo-web rust-web-src rustc-web

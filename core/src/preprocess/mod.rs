@@ -19,6 +19,7 @@ pub use augment::Augment;
 pub use decode::{Alpha, decode, dimensions};
 #[cfg(feature = "jxl")]
 pub use jxl::exif_of_jpeg_xl;
+pub use newer::Newer;
 pub use resize::{resize, squash};
 pub use text::{pre_caption, pre_question, swap_sides};
 

@@ -14,8 +14,11 @@ const JPEG_XL_STREAM: &[u8] = &[0xFF, 0x0A];
 /// A format that telephones and the web use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Newer {
+    /// AV1 pictures, of the web.
     Avif,
+    /// HEVC pictures, of telephones.
     Heic,
+    /// JPEG XL, which this library reads where the feature `jxl` is on.
     JpegXl,
 }
 
@@ -27,18 +30,24 @@ impl Newer {
         }
         match (bytes.get(4..8)?, bytes.get(8..12)?) {
             (b"ftyp", b"avif" | b"avis") => Some(Self::Avif),
-            (b"ftyp", b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1") => Some(Self::Heic),
+            (b"ftyp", b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => {
+                Some(Self::Heic)
+            }
             _ => None,
         }
     }
 
-    fn unread(self) -> Error {
-        let format = match self {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Avif => "AVIF",
             Self::Heic => "HEIC",
             Self::JpegXl => "JPEG XL",
-        };
-        Error::UnreadFormat { format }
+        }
+    }
+
+    fn unread(self) -> Error {
+        Error::UnreadFormat { format: self.name() }
     }
 }
 

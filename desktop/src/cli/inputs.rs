@@ -7,9 +7,7 @@ use glob::{MatchOptions, Pattern, PatternError};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{file_name, plain};
-
-/// Endings of the picture formats that are decoded.
-const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
+use crate::library::scan::PHOTOS;
 
 /// What makes a name a pattern.
 const WILD: [char; 3] = ['*', '?', '['];
@@ -132,5 +130,5 @@ impl Found {
 
 fn is_picture(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+    PHOTOS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }

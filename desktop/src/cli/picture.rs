@@ -6,14 +6,19 @@ use anyhow::{Context, Result, anyhow, bail};
 use medley::{Error, Pipeline};
 
 use super::plain;
+use crate::library::decode::whole_bytes;
 
 /// The limit of `--max-pixels` where none is given: 100 megapixels.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Reads and decodes a picture; the error begins with its path.
 pub fn read(pipeline: &Pipeline, path: &Path) -> Result<Vec<f32>> {
-    let bytes = bytes(path).with_context(|| path.display().to_string())?;
-    pipeline.pixels(&bytes).map_err(advised).with_context(|| path.display().to_string())
+    let pixels = || -> Result<Vec<f32>> {
+        let preprocessor = &pipeline.inputs().pixels;
+        let picture = whole_bytes(path, &bytes(path)?, preprocessor.alpha, preprocessor.max_pixels).map_err(advised)?;
+        Ok(preprocessor.pixels_of(&picture))
+    };
+    pixels().with_context(|| path.display().to_string())
 }
 
 /// The bytes of a file that has an end: a device may have none, and a pipe waits for whoever writes.
@@ -28,9 +33,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| anyhow!(plain(&error)))
 }
 
-fn advised(error: Error) -> anyhow::Error {
-    match error {
-        Error::TooManyPixels { .. } => anyhow!("{error}; raise it with --max-pixels"),
-        other => other.into(),
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(Error::TooManyPixels { .. }) => anyhow!("{error}; raise it with --max-pixels"),
+        _ => error,
     }
 }

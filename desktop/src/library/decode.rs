@@ -1,5 +1,6 @@
 //! Files to upright pictures, whole or at the scale that is needed.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use jpeg_decoder::{Decoder, PixelFormat};
 use medley::preprocess::{Alpha, Preprocessor, decode, dimensions};
 
 use super::photo::Kind;
-use super::{content, raw, video};
+use super::{content, heif, raw, video};
 use crate::engine::Pixels;
 
 /// The limit of pixels where nobody names one: 100 megapixels.
@@ -69,22 +70,35 @@ pub fn pixels(path: &Path, kind: Kind, preprocessor: &Preprocessor) -> Result<Pi
 
 /// Decodes everything.
 fn whole(path: &Path, alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
-    let bytes = bytes(path)?;
-    let (bytes, orientation) = raw::picture_in(path, &bytes)?;
-    Ok(turned(decode(bytes, alpha, max_pixels)?, orientation))
+    whole_bytes(path, &bytes(path)?, alpha, max_pixels)
 }
 
-/// Decodes a file's bytes, whose name says whether they are a RAW file: a JPEG at an eighth or a quarter of its size
-/// where that leaves sides of at least `min_side`; any other picture whole.
+/// Decodes a file's bytes, whose name says whether they are a RAW file.
 ///
 /// # Errors
 /// Bytes that cannot be decoded, or that have more pixels.
-pub fn reduced_bytes(path: &Path, bytes: &[u8], min_side: u32, alpha: Alpha, max_pixels: u64) -> Result<Decoded> {
+pub fn whole_bytes(path: &Path, bytes: &[u8], alpha: Alpha, max_pixels: u64) -> Result<RgbImage> {
+    let (bytes, orientation) = picture_in(path, bytes)?;
+    Ok(turned(decode(&bytes, alpha, max_pixels)?, orientation))
+}
+
+/// A file of a format that is decoded here, and how it must be turned beyond what it says itself.
+fn picture_in<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Cow<'a, [u8]>, Orientation)> {
     let (bytes, orientation) = raw::picture_in(path, bytes)?;
-    let decoded = match at_a_scale(bytes, min_side, max_pixels) {
+    Ok((heif::readable(bytes)?, orientation))
+}
+
+/// Decodes as [`whole_bytes`] does, but a JPEG at an eighth or a quarter of its size where that leaves sides of at
+/// least `min_side`.
+///
+/// # Errors
+/// As [`whole_bytes`].
+pub fn reduced_bytes(path: &Path, bytes: &[u8], min_side: u32, alpha: Alpha, max_pixels: u64) -> Result<Decoded> {
+    let (bytes, orientation) = picture_in(path, bytes)?;
+    let decoded = match at_a_scale(&bytes, min_side, max_pixels) {
         Some(small) => small,
         None => {
-            let picture = decode(bytes, alpha, max_pixels)?;
+            let picture = decode(&bytes, alpha, max_pixels)?;
             let (width, height) = picture.dimensions();
             Decoded { picture, width, height }
         }

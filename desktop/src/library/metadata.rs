@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use medley::preprocess::exif_of_jpeg_xl;
 
-use super::xmp;
+use super::{raw, xmp};
 
 /// Larger files beside a photograph do not describe it.
 const MOST_SIDECAR_BYTES: u64 = 1 << 20;
@@ -41,7 +41,7 @@ impl Metadata {
         reader.continue_on_error(true);
         let read = match exif_of_jpeg_xl(bytes) {
             Some(block) => reader.read_raw(block),
-            None => reader.read_from_container(&mut Cursor::new(bytes)),
+            None => reader.read_from_container(&mut Cursor::new(raw::described_by(bytes).unwrap_or(bytes))),
         };
         // What is damaged is left out; the rest is kept.
         let mut metadata = match read.or_else(|error| error.distill_partial_result(|_| ())) {

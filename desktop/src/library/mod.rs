@@ -8,9 +8,11 @@ pub mod catalog;
 pub mod content;
 pub mod decode;
 pub mod export;
+mod heif;
 pub mod index;
 pub mod metadata;
 pub mod photo;
+mod program;
 #[cfg(feature = "qdrant")]
 pub mod qdrant;
 pub mod query;

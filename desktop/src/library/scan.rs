@@ -15,24 +15,18 @@ use super::photo::Kind;
 use super::{plain, raw};
 
 /// Endings of pictures that are decoded.
-const PHOTOS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff"];
+pub const PHOTOS: [&str; 15] =
+    ["jpg", "jpeg", "jpe", "jfif", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "hif", "avif"];
 
 /// Endings of films.
 const VIDEOS: [&str; 6] = ["mp4", "mov", "mkv", "avi", "webm", "m4v"];
 
 /// Endings of pictures that this program cannot decode, and what they are called.
-const UNREAD: [(&str, &str); 16] = [
-    ("heic", "HEIC"),
-    ("heif", "HEIF"),
-    ("hif", "HEIF"),
-    ("avif", "AVIF"),
+const UNREAD: [(&str, &str); 9] = [
     ("jp2", "JPEG 2000"),
     ("psd", "Photoshop"),
-    ("cr3", "Canon RAW"),
     ("crw", "Canon RAW"),
-    ("raf", "Fujifilm RAW"),
     ("orf", "Olympus RAW"),
-    ("rw2", "Panasonic RAW"),
     ("x3f", "Sigma RAW"),
     ("3fr", "Hasselblad RAW"),
     ("iiq", "Phase One RAW"),

@@ -1,25 +1,21 @@
 //! A few frames of a film, by the `ffmpeg` that is installed.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 use image::RgbImage;
 use serde_json::Value;
 
 use super::metadata::written;
+use super::program::{self, output};
 
 /// Frames whose features together stand for a film.
 pub const FRAMES: usize = 8;
 
 /// The longer side of a frame.
 const SIDE_PX: u32 = 1024;
-
-/// How long one frame may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The two programs.
 #[derive(Clone, Debug)]
@@ -55,12 +51,8 @@ impl Tools {
     /// # Errors
     /// A machine without them.
     pub fn find() -> Result<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let program = |name: &str| {
-            let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-            std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file())
-        };
-        let tools = program("ffmpeg").zip(program("ffprobe")).map(|(ffmpeg, ffprobe)| Self { ffmpeg, ffprobe });
+        let tools = program::find("ffmpeg").zip(program::find("ffprobe"));
+        let tools = tools.map(|(ffmpeg, ffprobe)| Self { ffmpeg, ffprobe });
         tools
             .ok_or_else(|| anyhow!("films are read by ffmpeg, which is not installed here: install it and index again"))
     }
@@ -144,49 +136,4 @@ fn run<const COUNT: usize>(program: &Path, arguments: [&OsStr; COUNT], path: &Pa
     // A list of addresses that calls itself a film is not followed.
     command.args(["-v", "error", "-protocol_whitelist", "file"]).args(arguments).arg("-i").arg(path);
     output(command)
-}
-
-/// What a program writes; one that hangs is ended.
-fn output(mut command: Command) -> Result<Vec<u8>> {
-    let name = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("could not start {name}"))?;
-    let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let is_good = wait(&mut child).with_context(|| name.clone());
-    let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
-    if is_good? {
-        return Ok(out);
-    }
-    let said = String::from_utf8_lossy(&err);
-    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it could not be read").to_owned();
-    bail!("{name}: {line}")
-}
-
-fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // What was written before an error is judged like everything else.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
-}
-
-/// Whether the program ended well.
-fn wait(child: &mut Child) -> Result<bool> {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(2);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        if start.elapsed() > PATIENCE {
-            child.kill()?;
-            child.wait()?;
-            bail!("it took longer than a minute");
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
-    }
 }

@@ -19,6 +19,7 @@ use crate::engine::Pixels;
 use crate::library::catalog::{NewContent, Read, Settled};
 use crate::library::content::{self, Hash, Stamp};
 use crate::library::decode::reduced_bytes;
+use crate::library::heif::NoProgram;
 use crate::library::metadata::{Metadata, written};
 use crate::library::photo::{ContentId, Kind};
 use crate::library::thumbnail::{self, Perceptual};
@@ -152,7 +153,7 @@ impl<'a> Reading<'a> {
         let decoded = guarded(|| reduced_bytes(&job.path, bytes, side, alpha, max_pixels));
         match decoded {
             Ok(decoded) => self.fresh(file, &[decoded.picture], (decoded.width, decoded.height)),
-            Err(error) if is_about_options(&error) => failed(job, Some(stamp), Some(hash), &error),
+            Err(error) if is_about_more_than_bytes(&error) => failed(job, Some(stamp), Some(hash), &error),
             Err(error) => Outcome::Broken(file, line(&error)),
         }
     }
@@ -240,9 +241,9 @@ fn failed(job: &Job, stamp: Option<Stamp>, hash: Option<Hash>, error: &anyhow::E
     Outcome::Failed { job: job.clone(), stamp, hash, reason: line(error) }
 }
 
-/// A picture that other options would let through: no fault of its bytes.
-fn is_about_options(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::TooManyPixels { .. }))
+/// A picture that other options or another program would let through: no fault of its bytes.
+fn is_about_more_than_bytes(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::TooManyPixels { .. })) || error.is::<NoProgram>()
 }
 
 /// A damaged file that brings a decoder down is one damaged file.

@@ -1,57 +1,28 @@
-//! The picture that a camera puts into a RAW file beside the sensor's own numbers.
-//!
-//! RAW files of most makers are TIFF files whose directories point at one or more JPEG pictures; the largest is shown.
+//! RAW files that are TIFF files: most makers'. Their directories point at one or more JPEG pictures.
 
-use std::path::Path;
-
-use anyhow::{Result, anyhow};
-use exif::{In, Reader, Tag};
-use image::metadata::Orientation;
 use medley::preprocess::dimensions;
-
-/// Endings of RAW files that are TIFF files.
-pub const ENDINGS: [&str; 7] = ["dng", "nef", "nrw", "arw", "cr2", "pef", "srw"];
 
 /// Directories that are read at most: a damaged file may name any number.
 const MOST_DIRECTORIES: usize = 64;
 
 const STRIP_OFFSETS: u16 = 0x111;
 const STRIP_LENGTHS: u16 = 0x117;
+/// Panasonic's picture, whole in one entry.
+const PICTURE: u16 = 0x2E;
 const SUB_DIRECTORIES: u16 = 0x14A;
 const JPEG_OFFSET: u16 = 0x201;
 const JPEG_LENGTH: u16 = 0x202;
 
-/// The bytes of the picture in a file, and how it must be turned beyond what they themselves say: all of them, unless
-/// its name says that it is a RAW file.
-pub(super) fn picture_in<'a>(path: &Path, bytes: &'a [u8]) -> Result<(&'a [u8], Orientation)> {
-    if !is_raw(path) {
-        return Ok((bytes, Orientation::NoTransforms));
-    }
-    let picture = preview(bytes).ok_or_else(|| anyhow!("this RAW file holds no JPEG picture: export it as JPEG"))?;
-    // Of the two, the picture's own word counts; it is turned by that when it is decoded.
-    let turned = match orientation(picture) {
-        None => orientation(bytes).unwrap_or(Orientation::NoTransforms),
-        Some(_) => Orientation::NoTransforms,
-    };
-    Ok((picture, turned))
-}
+/// How Panasonic's files begin, which only this module takes for TIFF files.
+const PANASONIC: &[u8] = b"IIU\0";
 
-fn orientation(bytes: &[u8]) -> Option<Orientation> {
-    let mut reader = Reader::new();
-    let read = reader.continue_on_error(true).read_from_container(&mut std::io::Cursor::new(bytes));
-    let exif = read.or_else(|error| error.distill_partial_result(|_| ())).ok()?;
-    let number = exif.get_field(Tag::Orientation, In::PRIMARY)?.value.get_uint(0)?;
-    Orientation::from_exif(u8::try_from(number).ok()?)
-}
-
-/// Whether a name ends as those of RAW files do.
-pub(super) fn is_raw(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+/// The picture in a file of Panasonic's: a whole JPEG file.
+pub fn panasonic(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.starts_with(PANASONIC).then(|| preview(bytes)).flatten()
 }
 
 /// The largest JPEG picture that the directories point at.
-fn preview(bytes: &[u8]) -> Option<&[u8]> {
+pub fn preview(bytes: &[u8]) -> Option<&[u8]> {
     let tiff = Tiff::open(bytes)?;
     let mut waiting = vec![tiff.long(4)?];
     let mut read = Vec::new();
@@ -67,7 +38,7 @@ fn preview(bytes: &[u8]) -> Option<&[u8]> {
         let Some(directory) = tiff.directory(at as usize) else { continue };
         waiting.extend(&directory.sub_directories);
         waiting.extend((directory.next != 0).then_some(directory.next));
-        for (offset, length) in [directory.jpeg, directory.strip].into_iter().flatten() {
+        for (offset, length) in [directory.jpeg, directory.strip, directory.picture].into_iter().flatten() {
             let Some(picture) = bytes.get(offset as usize..(offset as usize).checked_add(length as usize)?) else {
                 continue;
             };
@@ -91,6 +62,7 @@ struct Tiff<'a> {
 struct Directory {
     jpeg: Option<(u32, u32)>,
     strip: Option<(u32, u32)>,
+    picture: Option<(u32, u32)>,
     sub_directories: Vec<u32>,
     next: u32,
 }
@@ -99,6 +71,7 @@ impl<'a> Tiff<'a> {
     fn open(bytes: &'a [u8]) -> Option<Self> {
         let is_little_endian = match bytes.get(..4)? {
             [b'I', b'I', 42, 0] => true,
+            start if start == PANASONIC => true,
             [b'M', b'M', 0, 42] => false,
             _ => return None,
         };
@@ -127,6 +100,10 @@ impl<'a> Tiff<'a> {
                 STRIP_LENGTHS => strip.1 = only(),
                 JPEG_OFFSET => jpeg.0 = only(),
                 JPEG_LENGTH => jpeg.1 = only(),
+                // Bytes without a type.
+                PICTURE if self.short(entry + 2) == Some(7) => {
+                    directory.picture = self.long(entry + 8).zip(self.long(entry + 4));
+                }
                 SUB_DIRECTORIES => directory.sub_directories = values(),
                 _ => {}
             }
@@ -194,6 +171,21 @@ mod tests {
     fn the_largest_picture_of_a_raw_file_is_taken() {
         let (bytes, large) = raw();
         assert_eq!(preview(&bytes), Some(&large[..]));
+    }
+
+    #[test]
+    fn the_picture_of_panasonic_is_one_entry() {
+        let picture = jpeg(16);
+        let mut bytes = [PANASONIC, &8_u32.to_le_bytes(), &1_u16.to_le_bytes()].concat();
+        bytes.extend([&PICTURE.to_le_bytes()[..], &7_u16.to_le_bytes()].concat());
+        bytes.extend((picture.len() as u32).to_le_bytes());
+        bytes.extend(26_u32.to_le_bytes());
+        bytes.extend(0_u32.to_le_bytes());
+        bytes.extend(&picture);
+        assert_eq!(panasonic(&bytes), Some(&picture[..]));
+        bytes[2] = 42;
+        assert_eq!(panasonic(&bytes), None);
+        assert_eq!(preview(&bytes), Some(&picture[..]));
     }
 
     #[test]
