@@ -138,6 +138,7 @@ fn a_folder_is_read_with_its_text_files() {
         ("a/c.jpg", ""),
         ("a/c.jpg.txt", "three"),
         ("d.jpg", ""),
+        ("e.heic", ""),
         ("notes.txt", "not a caption"),
     ]);
     let set = read(&folder, "");
@@ -145,7 +146,8 @@ fn a_folder_is_read_with_its_text_files() {
         contents(&set, folder.path()),
         [("a/c.jpg".to_owned(), vec!["three"]), ("b.PNG".to_owned(), vec!["one", "  two  "])]
     );
-    assert_eq!(set.warnings, ["pictures without a .txt beside them, left out: 1 (d.jpg)"]);
+    assert_eq!(set.warnings[0], "pictures without a .txt beside them, left out: 1 (d.jpg)");
+    assert_eq!(set.warnings[1], "HEIC and AVIF pictures, left out: save them as JPEG: 1 (e.heic)");
 }
 
 #[test]
@@ -317,6 +319,7 @@ fn a_folder_without_text_files_points_to_the_file_in_it() {
     let bare = folder(&[("a.jpg", "")]);
     assert_eq!(reason(&bare, ""), "no picture in this folder has a .txt with captions beside it");
     assert_eq!(reason(&folder(&[]), ""), "no picture in this folder");
+    assert!(reason(&folder(&[("1.HEIC", ""), ("1.txt", "a")]), "").starts_with("all pictures in this folder"));
 }
 
 #[test]

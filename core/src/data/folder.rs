@@ -16,6 +16,9 @@ const METADATA: &str = "metadata.jsonl";
 /// Endings of the formats this library decodes.
 pub(super) const PICTURES: [&str; 9] = ["bmp", "gif", "jpeg", "jpg", "jxl", "png", "tif", "tiff", "webp"];
 
+/// Endings of formats that telephones write and this library does not decode.
+const UNREAD: [&str; 4] = ["avif", "heic", "heif", "hif"];
+
 /// Names of subfolders that may be meant as splits.
 pub(super) const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "dev", "test"];
 
@@ -38,15 +41,19 @@ pub(super) fn read(folder: &Path) -> Result<Records> {
         "tar shards beside pictures, left out",
         &tars.iter().map(|tar| relative(folder, tar)).collect::<Vec<_>>(),
     );
+    let unread: Vec<String> =
+        files.iter().filter(|file| has_ending(file, &UNREAD)).map(|file| relative(folder, file)).collect();
+    found.warn("HEIC and AVIF pictures, left out: save them as JPEG", &unread);
     if found.records.is_empty() {
-        return Err(Error::Data { path: folder.into(), reason: explain_nothing(&files, pictures.len()) });
+        let reason = explain_nothing(&files, pictures.len(), unread.len());
+        return Err(Error::Data { path: folder.into(), reason });
     }
     name_splits(&mut found.records);
     Ok(found)
 }
 
 /// Why a folder gave nothing, and what might have been meant.
-fn explain_nothing(files: &[PathBuf], pictures: usize) -> String {
+fn explain_nothing(files: &[PathBuf], pictures: usize, unread: usize) -> String {
     let descriptions: Vec<String> = files
         .iter()
         .filter(|file| has_ending(file, &["json", "jsonl"]))
@@ -54,6 +61,7 @@ fn explain_nothing(files: &[PathBuf], pictures: usize) -> String {
         .take(3)
         .collect();
     match (pictures, descriptions.as_slice()) {
+        (0, []) if unread > 0 => "all pictures in this folder are HEIC or AVIF: save them as JPEG".to_owned(),
         (0, []) => "no picture in this folder".to_owned(),
         (_, []) => "no picture in this folder has a .txt with captions beside it".to_owned(),
         (_, names) => format!("no picture with a .txt beside it; name the file to read: {}", names.join(", ")),
