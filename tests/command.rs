@@ -290,6 +290,21 @@ fn training_saves_scores_and_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_conversation_is_a_question_a_line() {
+    let mut asked =
+        medley(&["ask", &asset("coffee.jpg")]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    asked.stdin.take().unwrap().write_all(b"is this a dog?\n\nwhat is on the table?\n").unwrap();
+    let output = asked.wait_with_output().unwrap();
+    assert_eq!((code(&output), out(&output).lines().count()), (0, 2), "{}", out(&output));
+    let alone = run(&["ask", &asset("coffee.jpg"), "is this a dog?"]);
+    assert_eq!(out(&output).lines().next(), out(&alone).lines().next());
+
+    let choices = run(&["ask", &asset("coffee.jpg"), "is it?", "--choose-from", "no-such-file"]);
+    assert_eq!(code(&choices), 1);
+    assert!(err(&choices).contains("no-such-file"), "{}", err(&choices));
+}
+
+#[test]
 fn the_built_in_model_answers_and_matches_too() {
     let coffee = asset("coffee.jpg");
     let answered = run(&["ask", &coffee, "is this a dog?", "--json"]);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -15,10 +15,14 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn run(arguments: &[&str]) -> Output {
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_medley"));
     command.args(arguments).env("MEDLEY_DEVICE", "cpu").env_remove("MEDLEY_MODEL");
-    command.output().unwrap()
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -134,6 +138,30 @@ fn dialogs(folder: &Folder) -> (String, String) {
     (folder.write("val.json", &data), folder.write("dense.json", &json!(dense)))
 }
 
+/// Two questions to a dialog model, which chooses among the same answers for each.
+fn converse(folder: &Folder, model: &str) {
+    let (answers, questions) = (folder.path("answers.txt"), folder.path("questions.txt"));
+    fs::write(&answers, "yes\n\nno\na cat\n").unwrap();
+    fs::write(&questions, "is the cat there?\n...\n\nwhat is it").unwrap();
+    let picture = folder.path("images/v/VisualDialog_val2018_000000000000.jpg");
+    let ask = ["ask", &picture, "--model", model, "--choose-from", &answers, "--caption", "the cat", "--json"];
+    let asked = || command(&ask).stdin(File::open(&questions).unwrap()).output().unwrap();
+    let answered = asked();
+    assert_eq!(answered.status.code(), Some(0), "{}", err(&answered));
+    let lines: Vec<Value> = out(&answered).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |lines: &[Value]| lines.iter().map(|line| line["confidence"].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(lines.len(), 6, "three answers to each of two questions");
+    for (lines, question) in lines.chunks(3).zip(["is the cat there?", "what is it"]) {
+        assert!(lines.iter().all(|line| line["question"] == question), "{lines:?}");
+        assert!((sum(lines) - 1.0).abs() < 1e-5 && lines[0]["confidence"].as_f64() >= lines[2]["confidence"].as_f64());
+    }
+    // What was said before is read: asked alone, the second question has other probabilities.
+    fs::write(&questions, "what is it").unwrap();
+    let alone: Value = serde_json::from_str(out(&asked()).lines().next().unwrap()).unwrap();
+    assert!(lines[3..].iter().all(|line| line["confidence"] != alone["confidence"]), "{lines:?} {alone}");
+    assert_refused(&run(&["ask", &picture, "is it there?", "--model", model]), "--choose-from");
+}
+
 #[test]
 fn a_dialog_model_is_trained_goes_on_and_is_scored() {
     let folder = Folder::new(|index| format!("images/v/VisualDialog_val2018_00000000000{index}.jpg"));
@@ -171,6 +199,7 @@ fn a_dialog_model_is_trained_goes_on_and_is_scored() {
     }
     let mean = right.iter().sum::<f64>() / 6.0;
     assert!((scores["mean_rank"].as_f64().unwrap() - mean).abs() < 1e-9, "{scores}: {right:?}");
+    converse(&folder, &best);
     let table = run(&[&score[..], &["--overwrite"]].concat());
     assert!(out(&table).contains("MRR") && out(&table).contains("of 3 rounds"), "{}", out(&table));
 }
