@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "window/models.rs"]
+mod models;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +28,11 @@ struct Window {
 impl Window {
     /// A window that was never opened before.
     fn new() -> Self {
+        Self::prepared(|_| ())
+    }
+
+    /// The same, whose library lies in a folder where something was done before.
+    fn prepared(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
         let photos = folder.path().join("photos");
@@ -32,6 +40,7 @@ impl Window {
         for name in ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"] {
             fs::copy(assets.join(name), photos.join(name)).unwrap();
         }
+        prepare(folder.path());
         let options = Options {
             library: folder.path().join("library"),
             model: ModelChoice::default(),

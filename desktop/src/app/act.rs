@@ -81,6 +81,13 @@ impl App {
                 self.theme = theme;
                 context.set_theme(theme);
             }
+            Action::ChooseModel { is_folder: true } => {
+                folders::choose(&say("model-choose"), &self.post, |folder, post| post.send(Message::Model(folder)));
+            }
+            Action::ChooseModel { is_folder: false } => {
+                folders::choose_model(&say("model-choose"), &self.post, |file, post| post.send(Message::Model(file)));
+            }
+            Action::UseModel(model) => self.use_model(model),
             Action::WriteCaption => self.ask(Question::Caption),
             Action::StopWriting => self.details.stop(),
             Action::KeepCaption(content, text) => self.keep_caption(content, text, CaptionSource::Person),
@@ -100,7 +107,7 @@ impl App {
             Action::RunPlan(plan) => {
                 self.preview.cancel();
                 self.bulk = None;
-                if let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) {
+                if let (Some(library), Some(engine)) = (self.library.clone(), self.models.current.get()) {
                     let title = say_with("task-captioning", &[("count", plan.photos.len().into())]);
                     let (id, wishes) = self.tasks.begin(title);
                     captioning::run(library, engine, plan, id, wishes, self.post.clone());
@@ -172,7 +179,7 @@ impl App {
         if self.indexing.is_some() || self.details.abilities.is_ready && !self.details.abilities.can_match {
             return;
         }
-        let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) else { return };
+        let (Some(library), Some(engine)) = (self.library.clone(), self.models.current.get()) else { return };
         let Some(reading) = self.next.take() else { return };
         if reading.is_quiet && library.catalog().is_read_only() {
             return;
@@ -209,7 +216,7 @@ impl App {
 
     fn plan(&mut self) {
         let photos = self.grid.chosen();
-        let (Some(library), Some(engine)) = (self.library.clone(), self.engine.get().cloned()) else {
+        let (Some(library), Some(engine)) = (self.library.clone(), self.models.current.get()) else {
             self.notices.add(Notice::told(say("model-not-there")));
             return;
         };
@@ -264,7 +271,7 @@ impl App {
     }
 
     /// Has something done with the catalogue, and shows what follows.
-    fn clerk_does(&self, job: impl FnOnce(&Library) -> anyhow::Result<()> + Send + 'static) {
+    pub(super) fn clerk_does(&self, job: impl FnOnce(&Library) -> anyhow::Result<()> + Send + 'static) {
         let Some(clerk) = &self.clerk else { return };
         clerk.give(move |library, post| {
             if let Err(error) = job(library) {

@@ -83,4 +83,11 @@ pub enum Action {
     DeleteAlbum(String),
     /// Dark, light, or as the system is.
     Theme(ThemePreference),
+    /// Ask for a model: a file, or a folder with one.
+    ChooseModel {
+        /// Which of the two.
+        is_folder: bool,
+    },
+    /// Ask this model from here on; the built-in one where none is named.
+    UseModel(Option<PathBuf>),
 }

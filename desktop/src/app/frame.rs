@@ -88,18 +88,8 @@ impl App {
     }
 
     fn search_bar(&mut self, ui: &mut Ui) -> Option<Action> {
-        let is_loading = self.engine.get().is_none() && self.engine_error.is_none();
-        let model = match (self.engine.get(), &self.engine_error) {
-            (Some(engine), _) => engine.about().name.clone(),
-            (None, Some(error)) => error.clone(),
-            (None, None) => say("model-loading-hint"),
-        };
-        let around = Surroundings {
-            model: &model,
-            loading: is_loading.then_some(self.loading),
-            has_details: self.details.is_open,
-            side: &mut self.grid.side,
-        };
+        let around =
+            Surroundings { models: &self.models, has_details: self.details.is_open, side: &mut self.grid.side };
         self.bar.ui(ui, around)
     }
 

@@ -11,6 +11,7 @@ pub mod details;
 mod frame;
 pub mod grid;
 mod icons;
+mod models;
 pub mod notices;
 mod problems;
 mod receive;
@@ -28,19 +29,19 @@ pub mod work;
 
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, anyhow};
 use eframe::egui::{Context, Id, ThemePreference, Ui, ViewportBuilder};
 use eframe::{CreationContext, NativeOptions, Renderer};
 use medley::DeviceChoice;
 
-use crate::engine::{Engine, ModelChoice};
+use crate::engine::ModelChoice;
 use crate::library::Library;
 use crate::library::watch::Watch;
 use bulk::Bulk;
 use details::Details;
 use grid::Grid;
+use models::Models;
 use notices::Notices;
 use problems::Problems;
 use search_bar::SearchBar;
@@ -121,18 +122,15 @@ pub struct App {
     post: Post,
     inbox: Receiver<Message>,
     library: Option<Library>,
-    engine: Arc<OnceLock<Engine>>,
+    models: Models,
     clerk: Option<Clerk>,
     searcher: Option<Searcher>,
     asking: Option<Asking>,
     watch: Option<Watch>,
     /// What had the keyboard when the last frame ended.
     focused: Option<Id>,
-    /// Why there is no library or no model.
+    /// Why there is no library.
     library_error: Option<String>,
-    engine_error: Option<String>,
-    /// How much of the model is read.
-    loading: f32,
     textures: Textures,
     grid: Grid,
     bar: SearchBar,
@@ -175,20 +173,18 @@ impl App {
         theme::apply(context);
         let (post, inbox) = Post::new(context);
         work::opening::library(options.library, post.clone());
-        work::opening::engine(options.model, options.device, post.clone());
-        Self {
+        let ModelChoice { path, options: how } = options.model;
+        let mut app = Self {
             post,
             inbox,
             library: None,
-            engine: Arc::new(OnceLock::new()),
+            models: Models::new(options.device, how),
             clerk: None,
             searcher: None,
             asking: None,
             watch: None,
             focused: None,
             library_error: None,
-            engine_error: None,
-            loading: 0.0,
             textures: Textures::default(),
             grid: Grid::default(),
             bar: SearchBar::new(),
@@ -213,7 +209,12 @@ impl App {
             plans: 0,
             indexing: None,
             next: None,
+        };
+        // Otherwise the one that the window was left with, which the library knows.
+        if path.is_some() {
+            app.open_model(path);
         }
+        app
     }
 
     /// The photographs that are shown.

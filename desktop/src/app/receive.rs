@@ -44,13 +44,9 @@ impl App {
         match message {
             Message::Library(Ok(library)) => self.open_library(library),
             Message::Library(Err(reason)) => self.library_error = Some(reason),
-            #[expect(clippy::cast_precision_loss, reason = "a share")]
-            Message::Loading(done, total) => self.loading = done as f32 / total.max(1) as f32,
-            Message::Engine(Ok(engine)) => self.open_engine(engine),
-            Message::Engine(Err(reason)) => {
-                self.notices.add(Notice::failed(say_with("model-failed", &[("reason", reason.as_str().into())])));
-                self.engine_error = Some(reason);
-            }
+            Message::Loading { number, done, total } => self.loading(number, done, total),
+            Message::Engine(number, opened) => self.opened(number, opened),
+            Message::Model(path) => self.use_model(Some(path)),
             Message::Found(found) => self.found(found),
             Message::Thumbnail(loaded) => self.textures.receive(context, loaded),
             Message::Picture(photo, picture) => self.viewer.receive(context, photo, picture),
@@ -90,7 +86,7 @@ impl App {
 
     fn open_library(&mut self, library: Library) {
         self.textures.connect(thumbnails::start(&library, &self.post));
-        self.searcher = Some(Searcher::start(library.clone(), self.engine.clone(), self.post.clone()));
+        self.searcher = Some(Searcher::start(library.clone(), self.models.current.clone(), self.post.clone()));
         match Clerk::start(&library, &self.post) {
             Ok(clerk) => {
                 clerk.give(|library, post| post.send(Message::Settings(Settings::load(library))));
@@ -107,7 +103,8 @@ impl App {
         self.refresh();
     }
 
-    fn open_engine(&mut self, engine: Engine) {
+    /// Turns to a model that is open.
+    pub(super) fn open_engine(&mut self, engine: &Engine) {
         let about = engine.about();
         self.details.abilities = Abilities {
             is_ready: true,
@@ -119,11 +116,13 @@ impl App {
             self.notices.add(Notice::failed(say("model-cannot-search")));
         }
         self.asking = Some(Asking::start(engine.clone(), self.post.clone()));
-        // Nothing else sets it, and a window opens one model.
-        let _ = self.engine.set(engine);
+    }
+
+    /// A model can be asked: what waited for one goes on.
+    pub(super) fn model_is_there(&mut self) {
         self.search(true);
         if !self.sources.contents.roots.is_empty() && self.next.is_none() {
-            // What has changed while the window was closed.
+            // What has changed while the window was closed, or what another model has not read.
             self.next = Some(Reading { is_quiet: true, ..Reading::default() });
         }
         self.read_next();
@@ -134,7 +133,7 @@ impl App {
         let was_known = std::mem::replace(&mut self.is_known, true);
         self.is_counting = false;
         self.sources.contents = contents;
-        if !was_known && !self.sources.contents.roots.is_empty() && self.engine.get().is_some() {
+        if !was_known && !self.sources.contents.roots.is_empty() && self.models.current.get().is_some() {
             // What has changed while the window was closed.
             self.read_folders(Reading { is_quiet: true, ..Reading::default() });
         }
@@ -205,7 +204,7 @@ impl App {
             }
             Err(reason) => {
                 self.bar.found = None;
-                let failed = self.engine_error.as_ref().filter(|_| reason == say("search-waits"));
+                let failed = self.models.error.as_ref().filter(|_| reason == say("search-waits"));
                 self.bar.error = Some(match failed {
                     Some(failed) => say_with("model-failed", &[("reason", failed.as_str().into())]),
                     None => reason,

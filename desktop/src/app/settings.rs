@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::grid;
+use super::models::Chosen;
 use crate::library::Library;
 
 /// The setting's name in the catalogue.
@@ -19,11 +20,12 @@ pub struct Settings {
     side: f32,
     strictness: f32,
     has_details: bool,
+    model: Chosen,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { theme: String::new(), side: 176.0, strictness: 0.27, has_details: false }
+        Self { theme: String::new(), side: 176.0, strictness: 0.27, has_details: false, model: Chosen::default() }
     }
 }
 
@@ -55,6 +57,7 @@ impl App {
         self.grid.side = settings.side.clamp(*grid::SIDES.start(), *grid::SIDES.end());
         self.bar.strictness = settings.strictness.clamp(0.0, 1.0);
         self.details.is_open = settings.has_details;
+        self.take_up(settings.model.clone());
     }
 
     /// How it is left now.
@@ -69,6 +72,7 @@ impl App {
             side: self.grid.side,
             strictness: self.bar.strictness,
             has_details: self.details.is_open,
+            model: self.models.chosen().clone(),
         }
     }
 }

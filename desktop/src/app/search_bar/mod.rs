@@ -13,6 +13,7 @@ use eframe::egui::{
 use super::action::Action;
 use super::grid;
 use super::icons::{self, Icon};
+use super::models::Models;
 use super::source::Sort;
 use super::theme::palette;
 use super::words::{say, say_with};
@@ -46,10 +47,8 @@ pub struct SearchBar {
 
 /// What the bar shows of the rest of the window.
 pub struct Surroundings<'a> {
-    /// The model, in words; why it is not there.
-    pub model: &'a str,
-    /// How much of the model is read.
-    pub loading: Option<f32>,
+    /// The model that is asked, and others.
+    pub models: &'a Models,
     /// Whether details are shown.
     pub has_details: bool,
     /// The side of a photograph in the grid.
@@ -91,7 +90,7 @@ impl SearchBar {
         // In a narrow window the field has its line for itself.
         let is_narrow = ui.available_width() < NARROW;
         ui.allocate_ui_with_layout(vec2(ui.available_width(), 38.0), Layout::right_to_left(Align::Center), |ui| {
-            action = self.menu_button(ui, around.has_details);
+            action = self.menu_button(ui, &around);
             if !is_narrow {
                 action = self.right(ui, around.side).or(action.take());
                 loading(ui, &around);
@@ -209,14 +208,14 @@ impl SearchBar {
         action
     }
 
-    fn menu_button(&mut self, ui: &mut Ui, has_details: bool) -> Option<Action> {
+    fn menu_button(&mut self, ui: &mut Ui, around: &Surroundings<'_>) -> Option<Action> {
         let mut action = None;
         let menu = icons::button(ui, Icon::Menu, &say("menu"));
-        Popup::menu(&menu).show(|ui| action = self.menu(ui, has_details));
+        Popup::menu(&menu).show(|ui| action = self.menu(ui, around));
         action
     }
 
-    fn menu(&mut self, ui: &mut Ui, has_details: bool) -> Option<Action> {
+    fn menu(&mut self, ui: &mut Ui, around: &Surroundings<'_>) -> Option<Action> {
         let mut action = None;
         let mut entry = |ui: &mut Ui, name: &str, does: Action| {
             if ui.button(say(name)).clicked() {
@@ -227,13 +226,15 @@ impl SearchBar {
         entry(ui, "menu-add-folder", Action::ChooseFolder);
         entry(ui, "menu-rescan", Action::Rescan { forget: false });
         ui.separator();
-        entry(ui, if has_details { "menu-hide-details" } else { "menu-show-details" }, Action::ToggleDetails);
+        entry(ui, if around.has_details { "menu-hide-details" } else { "menu-show-details" }, Action::ToggleDetails);
+        ui.separator();
+        let chosen = around.models.menu(ui);
         ui.separator();
         ui.label(RichText::new(say("theme")).small().weak());
         entry(ui, "theme-system", Action::Theme(ThemePreference::System));
         entry(ui, "theme-dark", Action::Theme(ThemePreference::Dark));
         entry(ui, "theme-light", Action::Theme(ThemePreference::Light));
-        action
+        chosen.or(action)
     }
 
     /// The chips of what is asked for, what was found, and where to keep the search.
@@ -271,8 +272,8 @@ impl SearchBar {
 
 /// How much of the model is read.
 fn loading(ui: &mut Ui, around: &Surroundings<'_>) {
-    if let Some(loading) = around.loading {
+    if let Some(loading) = around.models.loading() {
         let shown = say_with("model-loading", &[("percent", f64::from((loading * 100.0).round()).into())]);
-        ui.label(RichText::new(shown).small().weak()).on_hover_text(around.model);
+        ui.label(RichText::new(shown).small().weak()).on_hover_text(around.models.words());
     }
 }

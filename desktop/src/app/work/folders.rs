@@ -11,11 +11,24 @@ use crate::app::words::{say, say_with};
 ///
 /// The dialog is made on the window's thread, because some platforms want that, and waited for on another.
 pub fn choose(title: &str, post: &Post, then: impl FnOnce(PathBuf, &Post) + Send + 'static) {
-    let dialog = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
+    wait(rfd::AsyncFileDialog::new().set_title(title).pick_folder(), post, then);
+}
+
+/// Asks for the file of a model and gives it on.
+pub fn choose_model(title: &str, post: &Post, then: impl FnOnce(PathBuf, &Post) + Send + 'static) {
+    let dialog = rfd::AsyncFileDialog::new().set_title(title);
+    wait(dialog.add_filter(say("model-files"), &["safetensors", "pth", "bin"]).pick_file(), post, then);
+}
+
+fn wait(
+    dialog: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+    post: &Post,
+    then: impl FnOnce(PathBuf, &Post) + Send + 'static,
+) {
     let post = post.clone();
     spawn("folder", move || {
-        if let Some(folder) = pollster::block_on(dialog) {
-            then(folder.path().to_owned(), &post);
+        if let Some(chosen) = pollster::block_on(dialog) {
+            then(chosen.path().to_owned(), &post);
         }
     });
 }

@@ -16,15 +16,15 @@ pub fn library(folder: PathBuf, post: Post) {
     });
 }
 
-/// Loads the model.
-pub fn engine(model: ModelChoice, device: DeviceChoice, post: Post) {
+/// Loads a model; what is told of it bears the number.
+pub fn engine(model: ModelChoice, device: DeviceChoice, number: u64, post: Post) {
     spawn("model", move || {
         let opened = Engine::open(model, device, &mut |progress| {
             if let Progress::Loading { done, total } = progress {
-                post.send(Message::Loading(done, total));
+                post.send(Message::Loading { number, done, total });
             }
         });
-        post.send(Message::Engine(opened.map_err(|error| shared(&error))));
+        post.send(Message::Engine(number, opened.map_err(|error| shared(&error))));
     });
 }
 

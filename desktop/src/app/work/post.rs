@@ -22,10 +22,19 @@ use crate::library::watch::Watch;
 pub enum Message {
     /// The library is open, or why it is not.
     Library(Result<Library, String>),
-    /// How far the model is: bytes read, bytes in all.
-    Loading(u64, u64),
-    /// The model is open, or why it is not.
-    Engine(Result<Engine, String>),
+    /// How far a model is.
+    Loading {
+        /// Which opening.
+        number: u64,
+        /// Bytes read.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Which opening: the model is open, or why it is not.
+    Engine(u64, Result<Engine, String>),
+    /// A model was chosen.
+    Model(PathBuf),
     /// A search has found something.
     Found(Found),
     /// A thumbnail, or why there is none.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
@@ -13,6 +13,7 @@ use anyhow::{Result, anyhow};
 use super::opening::spawn;
 use super::post::{Message, Post, shared};
 use crate::app::grid::{Dividers, Item};
+use crate::app::models::Current;
 use crate::app::source::{Sort, Source};
 use crate::app::words::say;
 use crate::engine::{Cancel, Engine};
@@ -86,7 +87,7 @@ pub struct Searcher {
 
 impl Searcher {
     /// Starts the thread; the model may come later.
-    pub fn start(library: Library, engine: Arc<OnceLock<Engine>>, post: Post) -> Self {
+    pub fn start(library: Library, current: Current, post: Post) -> Self {
         let (asks, asked) = channel::<Ask>();
         let latest = Arc::new(AtomicU64::new(0));
         let newest = Arc::clone(&latest);
@@ -96,7 +97,7 @@ impl Searcher {
                 if ask.number == newest.load(Ordering::Relaxed) {
                     Search {
                         library: &library,
-                        engine: engine.get(),
+                        engine: current.get(),
                         ask: &ask,
                         newest: &newest,
                         post: &post,
@@ -121,7 +122,7 @@ impl Searcher {
 
 struct Search<'a> {
     library: &'a Library,
-    engine: Option<&'a Engine>,
+    engine: Option<Engine>,
     ask: &'a Ask,
     newest: &'a AtomicU64,
     post: &'a Post,
@@ -220,7 +221,7 @@ impl Search<'_> {
     }
 
     fn engine(&self) -> Result<&Engine> {
-        self.engine.ok_or_else(|| anyhow!(say("search-waits")))
+        self.engine.as_ref().ok_or_else(|| anyhow!(say("search-waits")))
     }
 }
 
