@@ -88,8 +88,12 @@ impl App {
     }
 
     fn search_bar(&mut self, ui: &mut Ui) -> Option<Action> {
-        let around =
-            Surroundings { models: &self.models, has_details: self.details.is_open, side: &mut self.grid.side };
+        let around = Surroundings {
+            models: &self.models,
+            has_details: self.details.is_open,
+            theme: self.theme,
+            side: &mut self.grid.side,
+        };
         self.bar.ui(ui, around)
     }
 

@@ -51,6 +51,8 @@ pub struct Surroundings<'a> {
     pub models: &'a Models,
     /// Whether details are shown.
     pub has_details: bool,
+    /// Dark, light, or as the system is.
+    pub theme: ThemePreference,
     /// The side of a photograph in the grid.
     pub side: &'a mut f32,
 }
@@ -231,9 +233,17 @@ impl SearchBar {
         let chosen = around.models.menu(ui);
         ui.separator();
         ui.label(RichText::new(say("theme")).small().weak());
-        entry(ui, "theme-system", Action::Theme(ThemePreference::System));
-        entry(ui, "theme-dark", Action::Theme(ThemePreference::Dark));
-        entry(ui, "theme-light", Action::Theme(ThemePreference::Light));
+        let themes = [
+            ("theme-system", ThemePreference::System),
+            ("theme-dark", ThemePreference::Dark),
+            ("theme-light", ThemePreference::Light),
+        ];
+        for (name, theme) in themes {
+            if ui.selectable_label(around.theme == theme, say(name)).clicked() {
+                action = Some(Action::Theme(theme));
+                ui.close();
+            }
+        }
         chosen.or(action)
     }
 
