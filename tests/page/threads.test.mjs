@@ -55,3 +55,17 @@ test("where no thread starts, the page computes with one", { skip }, async (t) =
   await clickSample(page);
   await captionedAs(page, README_CAPTION);
 });
+
+test("a thread that falls is said, and the page starts again", { skip }, async (t) => {
+  server.isolate();
+  // A page cannot make one fall; its script is told to, until it is asked for again.
+  const fall = { is: true };
+  server.rewrite("thread.js", (text) => (fall.is ? text.replace("becomeThread();", "throw new Error('unreachable');") : text));
+  const { page } = await visit(t, browser, { device: "auto" });
+  await clickSample(page);
+  const said = page.getByRole("alert");
+  await said.getByText(/engine/i).waitFor();
+  fall.is = false;
+  await said.getByRole("button").first().click();
+  await captionedAs(page, README_CAPTION);
+});

@@ -24,6 +24,7 @@ export class Medley {
   #waiting = new Map();
   #nextId = 1;
   #failure = null;
+  #fallen;
 
   deviceName = "";
   isGpu = false;
@@ -37,7 +38,13 @@ export class Medley {
       event.preventDefault();
       this.#fail(new MedleyError({ name: "EngineError", message: event.message || "the worker could not start" }));
     });
-    this.opened = this.#call("open", { device, threads }).then((engine) => {
+    // The worker waits for its threads and hears nothing meanwhile: of one that falls they tell this side.
+    this.#fallen = new BroadcastChannel(`medley-${performance.timeOrigin}-${Math.random()}`);
+    this.#fallen.addEventListener("message", ({ data }) => {
+      this.#worker.terminate();
+      this.#fail(new MedleyError({ name: "EngineError", message: data }));
+    });
+    this.opened = this.#call("open", { device, threads, fallen: this.#fallen.name }).then((engine) => {
       Object.assign(this, engine);
       return this;
     });
@@ -143,6 +150,7 @@ export class Medley {
 
   #fail(error) {
     this.#failure = error;
+    this.#fallen.close();
     for (const { reject, end } of this.#waiting.values()) {
       end();
       reject(error);

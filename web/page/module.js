@@ -7,12 +7,15 @@ const HAS_THREADS = false;
 /** More do not pay: a token's products are over before as many threads have begun. */
 const MOST_THREADS = 8;
 
-/** The engine on a device: `{ engine, threads, memory }`, the threads being those that compute on the CPU, `most` at most. */
-export async function openEngine(device, most = MOST_THREADS) {
+/**
+ * The engine on a device: `{ engine, threads, memory }`, the threads being those that compute on the CPU, `most` at most.
+ * On the channel called `fallen`, one of them that has to end says why.
+ */
+export async function openEngine(device, fallen, most = MOST_THREADS) {
   const threads = Math.min(navigator.hardwareConcurrency, most);
   if (HAS_THREADS && self.crossOriginIsolated && threads > 1 && (device === "cpu" || (device === "auto" && !(await hasGpu())))) {
     try {
-      return await openThreads(threads);
+      return await openThreads(threads, fallen);
     } catch (error) {
       // The plain module is slower and needs nothing that can fail here.
       console.warn("medley: computing with one thread:", error);
@@ -29,11 +32,11 @@ async function hasGpu() {
   return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
 }
 
-async function openThreads(threads) {
+async function openThreads(threads, fallen) {
   const module = await WebAssembly.compileStreaming(fetch(new URL("threads/medley_web_bg.wasm", import.meta.url)));
   const threaded = await import("./threads/medley_web.js");
   const { memory } = await threaded.default({ module_or_path: module });
-  const workers = Array.from({ length: threads }, () => startThread(module, memory));
+  const workers = Array.from({ length: threads }, () => startThread({ module, memory, fallen }));
   try {
     await Promise.all(workers.map(({ ready }) => ready));
     // Each worker has said that it goes to wait for its place; the pool is whole once all have taken one.
@@ -45,7 +48,7 @@ async function openThreads(threads) {
   }
 }
 
-function startThread(module, memory) {
+function startThread(place) {
   const worker = new Worker(new URL("thread.js", import.meta.url), { type: "module", name: "medley-thread" });
   const ready = new Promise((resolve, reject) => {
     worker.addEventListener("message", resolve, { once: true });
@@ -55,6 +58,6 @@ function startThread(module, memory) {
       reject(new Error(event.message || "a thread could not start"));
     });
   });
-  worker.postMessage({ module, memory });
+  worker.postMessage(place);
   return { worker, ready };
 }

@@ -26,8 +26,8 @@ self.addEventListener("message", ({ data }) => {
 
 /** What runs in the queue; `job` tells a call that writes when to stop. */
 const calls = {
-  async open({ device, threads }) {
-    const opened = await openEngine(device, threads);
+  async open({ device, threads, fallen }) {
+    const opened = await openEngine(device, fallen, threads);
     engine = opened.engine;
     return { deviceName: engine.deviceName, isGpu: engine.isGpu, threads: opened.threads };
   },
