@@ -29,10 +29,13 @@ impl Current {
     }
 
     fn set(&self, engine: Engine) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(engine);
-        // The last handle waits for its thread, which the window must not.
-        opening::spawn("model", move || drop(before));
+        give_up(self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(engine));
     }
+}
+
+/// Lets a model go. The last handle waits for its thread, which the window must not.
+fn give_up(engine: Option<Engine>) {
+    opening::spawn("model", move || drop(engine));
 }
 
 /// What is kept with the library.
@@ -161,7 +164,7 @@ impl App {
     /// A model is open, or why it is not.
     pub(super) fn opened(&mut self, number: u64, opened: Result<Engine, String>) {
         if number != self.models.number {
-            return;
+            return give_up(opened.ok());
         }
         let Some((path, _)) = self.models.opening.take() else { return };
         match opened {
