@@ -35,7 +35,7 @@ export class Intake {
 
   /** Takes `[{ blob, name }]`; of a folder only what looks like a photo. */
   take(found, isFolder = false) {
-    const place = byId("page-notice");
+    const place = byId("intake-notice");
     clearNotice(place);
     // A single file of another kind is shown with what is wrong with it.
     const photos = isFolder || found.length > 1 ? found.filter(isPicture) : found;
@@ -105,7 +105,7 @@ export class Intake {
           if (!response.ok) throw new Error(`status ${response.status}`);
           this.take([{ blob: await response.blob(), name: file }]);
         } catch {
-          showNotice(byId("page-notice"), strings.sampleMissing);
+          showNotice(byId("intake-notice"), strings.sampleMissing);
         }
       };
       return element("li", {}, element("button", { type: "button", class: "sample", onclick, "aria-label": strings.sampleAlt(name) },

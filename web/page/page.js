@@ -72,11 +72,9 @@ function drawEngine() {
 /** In the picker too where it is open: what lies under a dialog is seen by nobody. */
 function drawTrouble(trouble) {
   const isPicking = byId("picker").open;
-  const place = byId(isPicking ? "picker-notice" : "page-notice");
   clearNotice(byId("picker-notice"));
-  if (trouble) showNotice(place, troubleSentence(trouble), troubleSteps(trouble, isPicking));
-  else if (byId("page-notice").dataset.isTrouble) clearNotice(byId("page-notice"));
-  byId("page-notice").dataset.isTrouble = trouble && !isPicking ? "true" : "";
+  if (trouble) showNotice(byId(isPicking ? "picker-notice" : "page-notice"), troubleSentence(trouble), troubleSteps(trouble, isPicking));
+  else clearNotice(byId("page-notice"));
 }
 
 function troubleSentence(error) {
