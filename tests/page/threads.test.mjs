@@ -60,6 +60,8 @@ test("a thread that falls is said, and the page starts again", { skip }, async (
   server.isolate();
   // A page cannot make one fall; its script is told to, until it is asked for again.
   const fall = { is: true };
+  // One that keeps nothing: the script that falls must not come again from what it kept.
+  server.rewrite("sw.js", () => "");
   server.rewrite("thread.js", (text) => (fall.is ? text.replace("becomeThread();", "throw new Error('unreachable');") : text));
   const { page } = await visit(t, browser, { device: "auto" });
   await clickSample(page);
