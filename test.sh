@@ -35,6 +35,8 @@ if command -v apt-get >/dev/null; then
   need libvulkan1 mesa-vulkan-drivers chromium
   # What reads HEIC and AVIF, as on a machine of somebody who has such pictures.
   need libheif-examples
+  # A screen to drag files across.
+  need xvfb
   command -v npm >/dev/null || need nodejs npm
   if ! rustup target list --installed 2>/dev/null | grep -qx "$wasm"; then
     need cargo-web rust-web-src rustc-web

@@ -24,6 +24,24 @@ fn many(count: usize) -> Vec<Item> {
     (0..count).map(item).collect()
 }
 
+/// Where a photograph is, counted from one.
+fn middle<State>(harness: &Harness<'_, State>, number: i64) -> Pos2 {
+    harness.get_by_label(&words::say_with("photo-number", &[("number", number.into())])).rect().center()
+}
+
+fn drag<State>(harness: &mut Harness<'_, State>, from: Pos2, to: Pos2, modifiers: Modifiers) {
+    let button = |pos, pressed| Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers };
+    harness.event_modifiers(Event::PointerMoved(from), modifiers);
+    harness.event_modifiers(button(from, true), modifiers);
+    harness.step();
+    for part in [0.5, 1.0] {
+        harness.event_modifiers(Event::PointerMoved(from + (to - from) * part), modifiers);
+        harness.step();
+    }
+    harness.event_modifiers(button(to, false), modifiers);
+    harness.step();
+}
+
 #[test]
 fn of_a_million_photographs_only_those_on_screen_are_laid_out() {
     const MILLION: usize = 1_000_000;
@@ -94,21 +112,6 @@ fn a_band_chooses_what_it_touches_and_with_ctrl_more() {
     };
     let mut harness =
         Harness::builder().with_size(vec2(1280.0, 800.0)).build_ui_state(draw, (grid, Textures::default()));
-    let middle = |harness: &Harness<'_, (Grid, Textures)>, number: i64| {
-        harness.get_by_label(&words::say_with("photo-number", &[("number", number.into())])).rect().center()
-    };
-    let drag = |harness: &mut Harness<'_, (Grid, Textures)>, from: Pos2, to: Pos2, modifiers: Modifiers| {
-        let button = |pos, pressed| Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers };
-        harness.event_modifiers(Event::PointerMoved(from), modifiers);
-        harness.event_modifiers(button(from, true), modifiers);
-        harness.step();
-        for part in [0.5, 1.0] {
-            harness.event_modifiers(Event::PointerMoved(from + (to - from) * part), modifiers);
-            harness.step();
-        }
-        harness.event_modifiers(button(to, false), modifiers);
-        harness.step();
-    };
     let columns = (1..1000).find(|number| middle(&harness, number + 1).y > middle(&harness, 1).y).unwrap();
     let (first, last) = (middle(&harness, 1), middle(&harness, columns + 2));
     drag(&mut harness, first, last, Modifiers::NONE);
@@ -134,4 +137,35 @@ fn a_band_chooses_what_it_touches_and_with_ctrl_more() {
     harness.run_steps(30);
     assert!(harness.state().0.scrolled() > 300.0, "{}", harness.state().0.scrolled());
     assert!(chosen(&harness).len() > 5);
+}
+
+#[test]
+fn photographs_that_are_chosen_are_carried_and_copied_where_that_is_possible() {
+    let mut grid = Grid::default();
+    grid.show(many(20), Dividers::None, false);
+    let draw = |ui: &mut eframe::egui::Ui, (grid, textures, asked): &mut (Grid, Textures, Vec<String>)| {
+        asked.extend(grid.ui(ui, textures).map(|action| format!("{action:?}")));
+    };
+    let state = (grid, Textures::default(), Vec::new());
+    let mut harness = Harness::builder().with_size(vec2(1280.0, 800.0)).build_ui_state(draw, state);
+    let aside = vec2(8.0, 30.0);
+    let [first, second, third, fourth] = [1, 2, 3, 4].map(|number| middle(&harness, number));
+    drag(&mut harness, first, second, Modifiers::NONE);
+    harness.event(Event::Copy);
+    harness.step();
+    assert_eq!(harness.state().2, ["CopyPath"]);
+
+    harness.state_mut().0.can_carry = true;
+    drag(&mut harness, first, first + aside, Modifiers::NONE);
+    assert_eq!(harness.state().2, ["CopyPath", "Carry"]);
+    assert_eq!(harness.state().0.chosen(), [0, 1]);
+    // What is not chosen is, and so is more of it with Ctrl.
+    drag(&mut harness, first, first + aside, Modifiers::COMMAND);
+    drag(&mut harness, third, third + aside, Modifiers::NONE);
+    assert_eq!(harness.state().0.chosen(), [2]);
+    // Where nothing can be carried, a band is drawn from everywhere.
+    harness.state_mut().0.can_carry = false;
+    drag(&mut harness, third, fourth, Modifiers::NONE);
+    assert_eq!(harness.state().0.chosen(), [2, 3]);
+    assert_eq!(harness.state().2.len(), 2);
 }

@@ -7,6 +7,7 @@ use eframe::egui::{Context, Key, Modifiers};
 use super::App;
 use super::action::Action;
 use super::bulk::Bulk;
+use super::carry::{self, Carry, Over};
 use super::grid::Grid;
 use super::notices::Notice;
 use super::source::Source;
@@ -64,6 +65,7 @@ impl App {
             Action::CopyPath => self.copy_paths(context),
             Action::Trash => self.clerk_with_chosen(|library, photos, post| trash::run(library, &photos, post)),
             Action::CopyTo => self.copy_to(),
+            Action::Carry => self.carry_chosen(),
             Action::Control(id, control) => self.tasks.control(id, control),
             Action::Undo(notice) => {
                 if let (Some(undo), Some(clerk)) = (self.notices.take_undo(notice), &self.clerk) {
@@ -257,6 +259,26 @@ impl App {
                 post.send(Message::Notice(Notice::told(say_with("paths-copied", &[("count", paths.len().into())]))));
             }
             Err(error) => post.send(Message::Notice(Notice::failed(shared(&error)))),
+        });
+    }
+
+    fn carry_chosen(&mut self) {
+        let Some(window) = self.window else { return };
+        let carry = Carry::default();
+        self.carry = Some(carry.clone());
+        self.clerk_with_chosen(move |library, photos, post| {
+            let (library, post) = (library.clone(), post.clone());
+            opening::spawn("carry", move || {
+                let carried = library.catalog().photos(&photos).and_then(|photos| {
+                    let files: Vec<PathBuf> = photos.into_iter().map(|photo| photo.path).collect();
+                    carry::run(None, window, &files, &carry, &post.waker())
+                });
+                if let Err(error) = carried {
+                    post.send(Message::Notice(Notice::failed(shared(&error))));
+                }
+                carry.turn(Over::Ended);
+                post.waker()();
+            });
         });
     }
 

@@ -49,6 +49,8 @@ pub enum Action {
     Trash,
     /// Copy the chosen photographs to a folder.
     CopyTo,
+    /// Carry the chosen photographs to another program, by the pointer that is held.
+    Carry,
     /// Begin to caption the chosen photographs.
     Caption,
     /// Look for the files that a plan would write over.

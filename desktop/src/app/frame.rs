@@ -16,6 +16,7 @@ impl App {
     /// Draws everything.
     pub fn frame(&mut self, ui: &mut Ui) {
         self.poll(ui);
+        self.carried(ui);
         let mut actions: Vec<Action> = self.dropped(ui);
         actions.extend(self.escape(ui));
         actions.extend(self.shortcuts(ui.ctx()));
@@ -36,6 +37,17 @@ impl App {
         }
         self.textures.end_frame();
         self.focused = ui.memory(|memory| memory.focused());
+    }
+
+    /// Shows what letting go of photographs would do; Escape takes them back.
+    fn carried(&mut self, ui: &Ui) {
+        self.grid.can_carry = self.window.is_some() && self.carry.is_none();
+        if let Some(carry) = self.carry.take() {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
+                carry.cancel();
+            }
+            self.carry = carry.show(ui.ctx());
+        }
     }
 
     /// Escape leaves a field or a menu first, and only then does what it does elsewhere.

@@ -7,6 +7,7 @@
 mod act;
 mod action;
 pub mod bulk;
+pub mod carry;
 pub mod details;
 mod frame;
 pub mod grid;
@@ -39,6 +40,7 @@ use crate::engine::ModelChoice;
 use crate::library::Library;
 use crate::library::watch::Watch;
 use bulk::Bulk;
+use carry::Carry;
 use details::Details;
 use grid::Grid;
 use models::Models;
@@ -142,6 +144,9 @@ pub struct App {
     viewer: Viewer,
     is_large: bool,
     bulk: Option<Bulk>,
+    /// The window, where photographs can be carried out of it, and those that are being carried.
+    window: Option<carry::Window>,
+    carry: Option<Carry>,
     preview: Wishes,
     tasks: Tasks,
     notices: Notices,
@@ -195,6 +200,8 @@ impl App {
             viewer: Viewer::default(),
             is_large: false,
             bulk: None,
+            window: None,
+            carry: None,
             preview: Wishes::default(),
             tasks: Tasks::default(),
             notices: Notices::default(),
@@ -229,7 +236,8 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        self.window = carry::window(frame);
         self.frame(ui);
     }
 

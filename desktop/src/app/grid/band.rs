@@ -28,6 +28,11 @@ pub struct Drawn {
     pub scroll: f32,
 }
 
+/// Where in the grid the pointer is; `top` is the height of the grid that `inside` begins at.
+pub fn place(pointer: Pos2, (inside, top): (Rect, f64)) -> (f32, f64) {
+    (pointer.x - inside.left(), f64::from(pointer.y - inside.top()) + top)
+}
+
 /// Draws the band while the pointer is held; `top` is the height of the grid that `inside` begins at.
 pub fn draw(
     ui: &Ui,
@@ -37,9 +42,8 @@ pub fn draw(
     selection: &Selection,
     (inside, top): (Rect, f64),
 ) -> Option<Drawn> {
-    let place = |pointer: Pos2| (pointer.x - inside.left(), f64::from(pointer.y - inside.top()) + top);
     if response.drag_started_by(PointerButton::Primary) {
-        let (x, y) = place(ui.input(|input| input.pointer.press_origin())?);
+        let (x, y) = place(ui.input(|input| input.pointer.press_origin())?, (inside, top));
         *band = Some(Band { x, y, before: selection.clone() });
     }
     if !response.dragged_by(PointerButton::Primary) {
@@ -47,7 +51,7 @@ pub fn draw(
     }
     let Band { x, y, before } = band.as_ref()?;
     let pointer = response.interact_pointer_pos()?;
-    let (to_x, to_y) = place(pointer);
+    let (to_x, to_y) = place(pointer, (inside, top));
     #[expect(clippy::cast_possible_truncation, reason = "cut to the screen")]
     let on_screen = |y: f64| ((y - top) as f32).clamp(-10.0, inside.height() + 10.0) + inside.top();
     let corners = (pos2(inside.left() + x, on_screen(*y)), pos2(inside.left() + to_x, on_screen(to_y)));

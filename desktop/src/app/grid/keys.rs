@@ -96,6 +96,9 @@ impl Grid {
             if typed(Key::Delete) {
                 action = Some(Action::Trash);
             }
+            if ui.input(|input| input.events.contains(&Event::Copy)) {
+                action = Some(Action::CopyPath);
+            }
         }
         action
     }

@@ -52,6 +52,8 @@ pub struct Grid {
     page: isize,
     /// Whether a menu lies over it, which has the keyboard.
     pub is_covered: bool,
+    /// Whether photographs can be carried out of the window.
+    pub can_carry: bool,
     is_new: bool,
     shows_cursor: bool,
 }
@@ -70,6 +72,7 @@ impl Default for Grid {
             laid_out: 0,
             page: 1,
             is_covered: false,
+            can_carry: false,
             is_new: true,
             shows_cursor: false,
         }
@@ -167,12 +170,29 @@ impl Grid {
         textures.draw_at(self.layout.side * ui.pixels_per_point());
         let drawn = self.photographs(ui, area, inside, textures);
         action = drawn.or(action);
-        self.band(ui, &response, inside);
+        if self.is_carried(ui, &response, inside) {
+            action = Some(Action::Carry);
+        } else {
+            self.band(ui, &response, inside);
+        }
         if let Some(top) = scroll::bar(ui, area, self.scroll.top, self.layout.height + f64::from(2.0 * EDGE)) {
             self.scroll.top = top;
         }
         ui.advance_cursor_after_rect(area);
         action
+    }
+
+    /// Whether someone begins to drag photographs that are chosen; from anywhere else a band is drawn.
+    fn is_carried(&self, ui: &Ui, response: &Response, inside: Rect) -> bool {
+        if !self.can_carry || !response.drag_started_by(PointerButton::Primary) {
+            return false;
+        }
+        let (origin, is_added) =
+            ui.input(|input| (input.pointer.press_origin(), input.modifiers.command || input.modifiers.shift));
+        let Some(origin) = origin.filter(|_| !is_added) else { return false };
+        let (x, y) = band::place(origin, (inside, self.scroll.top - f64::from(EDGE)));
+        let under = self.layout.touched((x, x), (y, y)).into_iter().find_map(|index| self.items.get(index));
+        under.is_some_and(|item| self.selection.holds(item.photo))
     }
 
     /// Chooses what the pointer draws a band around.
