@@ -9,6 +9,7 @@
 //! const [best] = await medley.caption(1, {}, text => { show(text); return true; });
 //! ```
 
+mod constructors;
 mod elsewhere;
 mod event_loop;
 mod options;
@@ -35,9 +36,10 @@ use options::{Options, to_js};
 /// What stands for the file in messages; a page has no paths.
 const MODEL_NAME: &str = "model.safetensors";
 
-/// Writes panics to the page's console.
+/// Runs constructors, and writes panics to the page's console.
 #[wasm_bindgen(start)]
 pub fn start() {
+    constructors::run();
     console_error_panic_hook::set_once();
 }
 
