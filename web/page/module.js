@@ -36,7 +36,8 @@ async function openThreads(threads, fallen) {
   const module = await WebAssembly.compileStreaming(fetch(new URL("threads/medley_web_bg.wasm", import.meta.url)));
   const threaded = await import("./threads/medley_web.js");
   const { memory } = await threaded.default({ module_or_path: module });
-  const workers = Array.from({ length: threads }, () => startThread({ module, memory, fallen }));
+  // This one is the first of them.
+  const workers = Array.from({ length: threads - 1 }, () => startThread({ module, memory, fallen }));
   try {
     await Promise.all(workers.map(({ ready }) => ready));
     // Each worker has said that it goes to wait for its place; the pool is whole once all have taken one.

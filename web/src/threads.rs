@@ -21,14 +21,18 @@ static PLACES: LazyLock<Places> = LazyLock::new(|| {
     Places { offer, take: Mutex::new(take) }
 });
 
-/// Makes a pool of this many threads; as many workers must be in [`become_thread`] or on their way.
+/// Makes a pool of this many threads, of which whoever calls is one; a worker for each other must
+/// be in [`become_thread`] or on its way.
+///
+/// Who is not of the pool waits until a thread has woken, has worked and has woken him in turn:
+/// longer than the products of a token take.
 ///
 /// # Errors
 /// A pool that was made before.
 #[wasm_bindgen(js_name = openThreads)]
 pub fn open_threads(count: usize) -> Result<(), JsError> {
     let give = |thread| PLACES.offer.try_send(thread).map_err(|_| std::io::ErrorKind::WouldBlock.into());
-    let pool = ThreadPoolBuilder::new().num_threads(count).spawn_handler(give);
+    let pool = ThreadPoolBuilder::new().num_threads(count).use_current_thread().spawn_handler(give);
     pool.build_global().map_err(|error| JsError::new(&error.to_string()))
 }
 
