@@ -4,10 +4,15 @@ use super::GenerateConfig;
 
 /// `x - ln(sum(exp(x)))`, the sum in 64 bits.
 pub(super) fn log_softmax(scores: &[f32]) -> Vec<f32> {
+    let shift = log_sum_exp(scores);
+    scores.iter().map(|score| score - shift).collect()
+}
+
+/// `ln(sum(exp(x)))`, the sum in 64 bits.
+pub(super) fn log_sum_exp(scores: &[f32]) -> f32 {
     let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = scores.iter().map(|score| f64::from((score - max).exp())).sum();
-    let shift = max + sum.ln() as f32;
-    scores.iter().map(|score| score - shift).collect()
+    max + sum.ln() as f32
 }
 
 /// Applies the penalties and limits of `config` to the scores that follow `row`

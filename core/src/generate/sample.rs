@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::logits::{keep_top_k, keep_top_p, log_softmax, restrict};
+use super::logits::{keep_top_k, keep_top_p, log_softmax, log_sum_exp, restrict};
 use super::steps::Steps;
 use super::{GenerateConfig, Generated, OnToken, Strategy};
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ pub(super) async fn sample(
                 continue;
             }
             let id = row.choose(scores, tokens.sep, config);
-            row.log_probs.push(log_softmax(scores)[id as usize]);
+            row.log_probs.push(scores[id as usize] - log_sum_exp(scores));
             next.push(id);
             if id == tokens.sep {
                 row.is_finished = true;
