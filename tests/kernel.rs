@@ -162,6 +162,39 @@ fn attention_and_its_gradients_are_exact() {
 }
 
 #[test]
+fn attention_that_nothing_learns_from_is_exact_for_few_queries_and_many() {
+    // Heads of 20 numbers beside each other, as keys of an image lie, and one after the other, as a cache keeps them.
+    let beside = |x: Tensor<2>| {
+        let [rows, _] = x.dims();
+        x.reshape([2, rows / 2, 3, 20]).swap_dims(1, 2) // [batch, head, token, head_size]
+    };
+    let after = |x: Tensor<2>| {
+        let [rows, _] = x.dims();
+        x.reshape([2, 3, rows / 2, 20])
+    };
+    let device = device("cpu");
+    for (query, key) in [(1, 1), (1, 7), (1, 8), (1, 61), (3, 40), (8, 17), (9, 17)] {
+        let inputs = [(query, 21), (key, 22), (key, 23)];
+        let inputs = inputs.map(|(tokens, seed)| numbers([2 * tokens, 60], seed, 2.0));
+        for (layout, split) in [("beside", &beside as &dyn Fn(Tensor<2>) -> Tensor<4>), ("after", &after)] {
+            let read = |dtype| inputs.clone().map(|x| split(Tensor::<2>::from_data(x, &device).cast(dtype)));
+            let hidden: Vec<bool> = (0..query * key).map(|at| at % key > at / key).collect();
+            let hidden = Tensor::<2, Bool>::from_data(TensorData::new(hidden, [query, key]), &device);
+            let hidden = hidden.reshape([1, 1, query, key]).expand([2, 3, query, key]);
+            for mask in [None, Some(hidden)] {
+                let [q, k, v] = read(DType::F32);
+                let found = values(attention(q, k, v, mask.clone()));
+                let [q, k, v] = read(DType::F64);
+                let scores = q.matmul(k.transpose()) * 20.0_f64.powf(-0.5);
+                let scores = mask.into_iter().fold(scores, |scores, mask| scores.mask_fill(mask, -1e9));
+                let expected = values(exact_softmax(scores, 3).matmul(v).cast(DType::F32));
+                assert_close(&format!("attention, heads {layout}"), [query, key], &found, &expected);
+            }
+        }
+    }
+}
+
+#[test]
 fn softmax_of_hidden_scores_is_zero() {
     for place in ["cpu", "gpu"] {
         let x = Tensor::<2>::from_data([[0.5, -1e9, 0.5, -1e9]], &device(place));

@@ -11,7 +11,7 @@ use burn::tensor::{Bool, DType, Tensor};
 
 use super::matrix::{Matrix, product_into};
 use super::softmax::{self, softmax_row};
-use super::{Softmax, rows};
+use super::{Softmax, few_queries, rows};
 
 /// Hidden scores before the softmax: far below any score, yet finite, so that a row that is
 /// hidden as a whole stays a number.
@@ -128,6 +128,16 @@ impl AttendSteps for Flex {
         }
         let Sizes { batch, head, query, key, head_size } = Sizes::of(&q, &k);
         let mut mixed = vec![0.0; batch * head * query * head_size];
+        if few_queries::fits(&q, &k, &v) {
+            let heads = few_queries::heads_together(batch, head);
+            rows::fill(&mut mixed, heads * query * head_size, |index, mixed| {
+                let [row, first] = [index * heads / head, index * heads % head];
+                few_queries::attend(mixed, [&q, &k, &v], [row, first], scale(&q) as f32, |scores, head| {
+                    finish(scores, key, mask.as_ref(), [row, head]);
+                });
+            });
+            return rows::tensor(mixed, [batch, head, query, head_size]);
+        }
         rows::fill(&mut mixed, query * head_size, |index, mixed| {
             let at = [index / head, index % head];
             let mut weights = vec![0.0; query * key];
@@ -212,8 +222,12 @@ fn weigh(
     mask: Option<&BoolTensor<Flex>>,
     at: [usize; 2],
 ) {
-    let key = k.layout().shape()[2];
     product_into(weights, Matrix::of(q, &at), Matrix::of(k, &at).transposed(), scale(q) as f32);
+    finish(weights, k.layout().shape()[2], mask, at);
+}
+
+/// The softmax of the scores of one head of one row of the batch, `[query, key]`, without what is hidden.
+fn finish(weights: &mut [f32], key: usize, mask: Option<&BoolTensor<Flex>>, at: [usize; 2]) {
     if let Some(mask) = mask {
         let strides: Vec<usize> = mask
             .layout()

@@ -27,7 +27,15 @@ pub(super) fn fits(a: Matrix<'_>, b: Matrix<'_>) -> bool {
 /// Adds `scale * a b` to `out`, which has a slice for each row.
 #[inline(always)]
 pub(super) fn add(out: &mut [&mut [f32]], a: Matrix<'_>, b: Matrix<'_>, scale: f32) {
-    let a: Vec<f32> = (0..a.rows()).flat_map(|row| a.row(row).map(|value| scale * value)).collect();
+    let mut left = Vec::with_capacity(a.rows() * a.columns());
+    for row in 0..a.rows() {
+        if a.column_stride() == 1 {
+            left.extend(a.slice_of_row(row).iter().map(|value| scale * value));
+        } else {
+            left.extend(a.row(row).map(|value| scale * value));
+        }
+    }
+    let a = left;
     if b.column_stride() == 1 { add_rows(out, &a, b) } else { add_columns(out, &a, b) }
 }
 
@@ -74,7 +82,7 @@ fn add_rows(out: &mut [&mut [f32]], a: &[f32], b: Matrix<'_>) {
 
 /// `out += a[0] b[0] + a[1] b[1] + ..`
 #[inline(always)]
-fn add_together<const N: usize>(out: &mut [f32], a: [f32; N], b: [&[f32]; N]) {
+pub(super) fn add_together<const N: usize>(out: &mut [f32], a: [f32; N], b: [&[f32]; N]) {
     let b = b.map(|row| &row[..out.len()]);
     for (column, sum) in out.iter_mut().enumerate() {
         let mut total = *sum;

@@ -73,6 +73,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// So many columns, of which those beyond its own are what follows it in every row.
+    pub fn widened(self, columns: usize) -> Self {
+        Self::strided(self.values, [self.rows, columns], [self.row_stride, self.column_stride])
+    }
+
     /// Some of its rows.
     pub fn rows_of(self, rows: Range<usize>) -> Self {
         Self { values: &self.values[rows.start * self.row_stride..], rows: rows.len(), ..self }

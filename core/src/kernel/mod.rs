@@ -7,6 +7,7 @@ mod attention;
 mod cross_entropy;
 #[cfg(feature = "train")]
 mod descent;
+mod few_queries;
 mod few_rows;
 mod gelu;
 mod layer_norm;
