@@ -44,6 +44,7 @@ const ENGINES = {
   medley: { title: "Medley", name: "medley", page: "medley", device: "cpu", threads: 1 },
   "medley-2": { title: "Medley, 2 threads", name: "medley", page: "medley", device: "cpu", threads: 2 },
   "medley-before": { title: "Medley, before", name: "medley", page: "before", device: "cpu", threads: 1 },
+  "medley-before-2": { title: "Medley, before, 2 threads", name: "medley", page: "before", device: "cpu", threads: 2 },
   onnxruntime: { title: "onnxruntime-web", name: "onnxruntime" },
   "onnxruntime-2": { title: "onnxruntime-web, 2 threads", name: "onnxruntime", threads: 2 },
   candle: { title: "candle", name: "candle" },

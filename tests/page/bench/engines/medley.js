@@ -10,7 +10,7 @@ export async function open({ page, device, threads, prompt }) {
   const reader = new FileReaderSync();
   const read = (offset, length) => new Uint8Array(reader.readAsArrayBuffer(weights.slice(offset, offset + length)));
 
-  const { engine: medley, memory } = await openEngine(device, threads);
+  const { engine: medley, memory } = await openEngine(device, "bench-fallen", threads);
   medley.load(weights.size, read, () => true, Object.fromEntries(texts));
   return {
     see: () => medley.see(1, picture.slice()).then(() => {}),
