@@ -169,3 +169,37 @@ fn photographs_that_are_chosen_are_carried_and_copied_where_that_is_possible() {
     assert_eq!(harness.state().0.chosen(), [2, 3]);
     assert_eq!(harness.state().2.len(), 2);
 }
+
+#[test]
+#[ignore = "prints times"]
+fn times_of_a_frame() {
+    for count in [1_000, 1_000_000] {
+        let mut grid = Grid::default();
+        grid.show(many(count), Dividers::Days, false);
+        let draw = |ui: &mut eframe::egui::Ui, state: &mut (Grid, Textures)| {
+            state.0.ui(ui, &mut state.1);
+            state.1.end_frame();
+        };
+        let mut harness =
+            Harness::builder().with_size(vec2(1920.0, 1080.0)).build_ui_state(draw, (grid, Textures::default()));
+        let mut times: Vec<Duration> = (0..200)
+            .map(|_| {
+                harness.key_press(Key::PageDown);
+                let start = Instant::now();
+                harness.step();
+                let shapes = harness.output().shapes.clone();
+                let triangles = harness.ctx.tessellate(shapes, 1.0);
+                assert!(!triangles.is_empty());
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let milliseconds = |at: usize| times[at].as_secs_f64() * 1e3;
+        let photographs = harness.state().0.laid_out;
+        println!(
+            "{count} photographs, {photographs} on screen: a frame is computed in {:.1} ms, the slowest of 200 in {:.1} ms",
+            milliseconds(100),
+            milliseconds(199)
+        );
+    }
+}
