@@ -172,6 +172,7 @@ fn photographs_that_are_chosen_are_carried_and_copied_where_that_is_possible() {
 
 #[test]
 #[ignore = "prints times"]
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
 fn times_of_a_frame() {
     for count in [1_000, 1_000_000] {
         let mut grid = Grid::default();
