@@ -24,7 +24,7 @@ pub use inspect::{Summary, inspect, inspect_weights};
 pub use parts::{load_text, load_vision};
 #[cfg(feature = "train")]
 pub(crate) use save::write_tensors;
-pub use save::{Dtype, NamedTensor, save};
+pub use save::{Dtype, NamedTensor, save, save_to};
 pub use weights::{TensorInfo, Weights};
 
 use std::path::{Path, PathBuf};

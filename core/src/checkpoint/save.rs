@@ -54,15 +54,35 @@ pub async fn save(checkpoint: &Checkpoint, path: &Path, dtype: Dtype) -> Result<
     write_tensors(path, collect(checkpoint), texts(checkpoint)?, dtype).await
 }
 
+/// As [`save`], to wherever the bytes of the file go, from first to last.
+///
+/// # Errors
+/// As [`save`], [`Error::Write`] with the path `model.safetensors`.
+pub async fn save_to(checkpoint: &Checkpoint, out: &mut impl Write, dtype: Dtype) -> Result<()> {
+    let failed = |source| Error::Write { path: "model.safetensors".into(), source };
+    write_all(out, collect(checkpoint), texts(checkpoint)?, dtype, failed).await
+}
+
 /// Writes tensors one after the other as a safetensors file with this metadata.
 ///
 /// # Errors
 /// As [`save`].
 pub(crate) async fn write_tensors(
     path: &Path,
+    tensors: Vec<NamedTensor>,
+    texts: HashMap<String, String>,
+    dtype: Dtype,
+) -> Result<()> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    write_whole(path, async |file| write_all(file, tensors, texts, dtype, failed).await).await
+}
+
+async fn write_all(
+    out: &mut impl Write,
     mut tensors: Vec<NamedTensor>,
     mut texts: HashMap<String, String>,
     dtype: Dtype,
+    failed: impl Fn(std::io::Error) -> Error,
 ) -> Result<()> {
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let (stored, width) = match dtype {
@@ -91,17 +111,13 @@ pub(crate) async fn write_tensors(
     // The format wants its data aligned to eight bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    write_whole(path, async |file| {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
-        file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
-        file.write_all(&header).map_err(failed)?;
-        for tensor in tensors {
-            let bytes = tensor.into_bytes(dtype).await?;
-            file.write_all(&bytes).map_err(failed)?;
-        }
-        Ok(())
-    })
-    .await
+    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(&failed)?;
+    out.write_all(&header).map_err(&failed)?;
+    for tensor in tensors {
+        let bytes = tensor.into_bytes(dtype).await?;
+        out.write_all(&bytes).map_err(&failed)?;
+    }
+    Ok(())
 }
 
 /// Writes a file under a temporary name beside `path`, flushes it to disk and renames it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// A picture on disk, not read yet.
+/// A picture, on disk as a rule and not read yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Picture {
     /// A file of its own.
@@ -23,6 +23,13 @@ pub enum Picture {
         offset: u64,
         /// Bytes of it.
         length: u64,
+    },
+    /// Bytes in memory, where there is no disk: in a page.
+    Memory {
+        /// What it is called in messages.
+        name: String,
+        /// Its bytes, as they would be in a file.
+        bytes: Arc<[u8]>,
     },
 }
 
@@ -41,17 +48,19 @@ impl Picture {
                 file.read_exact(&mut bytes)?;
                 Ok(bytes)
             }
+            Self::Memory { bytes, .. } => Ok(bytes.to_vec()),
         };
         read().map_err(|source| Error::Read { path: self.path(), source })
     }
 
-    /// The file, or the shard with the picture's name behind it as if the shard were a folder.
+    /// The file, or the shard with the picture's name behind it as if the shard were a folder; in memory the name alone.
     ///
     /// Lists of pairs may name pictures like that: reading them finds the stretch again.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
             Self::Stretch { shard, name, .. } => shard.join(name),
+            Self::Memory { name, .. } => PathBuf::from(name),
         }
     }
 

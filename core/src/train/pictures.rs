@@ -119,8 +119,8 @@ impl Fetch {
         for index in 0..wanted.pictures.len() {
             // One of the threads themselves must not wait for the others: they may be waiting for it.
             match rayon::current_thread_index() {
-                None => rayon::spawn_fifo(fetch(index, &send)),
-                Some(_) => fetch(index, &send)(),
+                None if cfg!(feature = "threads") => rayon::spawn_fifo(fetch(index, &send)),
+                _ => fetch(index, &send)(),
             }
         }
         Self { wanted, arrived, is_dropped }
