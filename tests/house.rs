@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may import from it, besides itself, `error` and `progress`.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("device", &[]),
     ("kernel", &[]),
     ("nn", &["kernel"]),
@@ -34,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
             "text",
         ],
     ),
+    ("teach", &["pipeline", "train", "data", "model", "nn", "text"]),
     ("eval", &["pipeline", "data"]),
     ("capfilt", &["pipeline", "data", "generate", "preprocess"]),
 ];

@@ -28,6 +28,8 @@ pub mod eval;
 #[cfg(feature = "train")]
 pub mod loss;
 #[cfg(feature = "train")]
+pub mod teach;
+#[cfg(feature = "train")]
 pub mod train;
 
 pub use checkpoint::LoadOptions;

@@ -34,7 +34,7 @@ impl Pipeline {
         self.captioner().is_ok()
     }
 
-    pub(super) fn captioner(&self) -> Result<Writer<'_>> {
+    pub(crate) fn captioner(&self) -> Result<Writer<'_>> {
         match &self.model {
             Model::Captioner(model) => Ok(model.writer()),
             Model::Pretraining(model) => Ok(model.writer()),
