@@ -71,14 +71,6 @@ macro_rules! heads {
                     $(Kind::$head => Self::$head($head::new(config, device)),)*
                 }
             }
-
-            /// The same weights in modules with this configuration's dropout and drop path.
-            pub(crate) fn with_dropout_of(self, config: &BlipConfig, device: &Device) -> Self {
-                match (self, Self::init(config, device)) {
-                    $((Self::$head(old), Self::$head(new)) => new.load_record(old.into_record()).into(),)*
-                    _ => unreachable!("both are of the configured kind"),
-                }
-            }
         }
 
         $(

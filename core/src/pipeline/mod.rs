@@ -183,7 +183,8 @@ impl Pipeline {
         let mut config = self.config.clone();
         config.vision.drop_path = drop_path.unwrap_or(config.vision.drop_path);
         config.text.dropout = dropout.unwrap_or(config.text.dropout);
-        let model = self.model.clone().with_dropout_of(&config, &self.device);
+        let (model, fresh) = adopt(&self.model, &config, &self.device);
+        assert!(fresh.is_empty(), "another dropout needs no other weights");
         Ok(Self { config, model, ..self.clone() })
     }
 
