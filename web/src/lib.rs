@@ -12,6 +12,8 @@
 mod constructors;
 mod elsewhere;
 mod event_loop;
+#[cfg(feature = "learn")]
+mod learn;
 mod options;
 #[cfg(feature = "threads")]
 mod threads;

@@ -1,7 +1,7 @@
-//! Assembles the page: `medley-web-pack OUT MODULE.wasm [THREADS.wasm]`.
+//! Assembles the page: `medley-web-pack OUT MODULE.wasm [threads=MODULE.wasm] [learn=MODULE.wasm]`.
 //!
-//! JavaScript for the module, and for the one with threads where there is one, the page's files, the built-in model with a list of its pieces,
-//! sample pictures, and a service worker that knows them all.
+//! JavaScript for the module, and for those with threads and for learning where there are such, the page's files, the
+//! built-in model with a list of its pieces, sample pictures, and a service worker that knows them all.
 
 mod model;
 mod module;
@@ -17,30 +17,35 @@ use flate2::write::GzEncoder;
 /// The repository's pictures that the page offers to those who brought none.
 const SAMPLES: [&str; 3] = ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"];
 
+const USAGE: &str = "usage: medley-web-pack OUT MODULE.wasm [threads=MODULE.wasm] [learn=MODULE.wasm]";
+
 /// Keeps the folder's place, so that the program's build can watch it.
 const KEEP: &str = ".keep";
 
 fn main() -> Result<()> {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let (out, wasm, threaded) = match arguments.as_slice() {
-        [out, wasm] => (out, wasm, None),
-        [out, wasm, threaded] => (out, wasm, Some(threaded)),
-        _ => bail!("usage: medley-web-pack OUT MODULE.wasm [THREADS.wasm]"),
-    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [out, wasm, further @ ..] = arguments.as_slice() else { bail!(USAGE) };
+    let (out, wasm) = (Path::new(out), Path::new(wasm));
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let assets = web.join("../assets");
 
     clear(out).with_context(|| format!("could not clear {}", out.display()))?;
     copy_folder(&web.join("page"), out)?;
     module::translate(wasm, out)?;
-    if let Some(threaded) = threaded {
-        module::translate(threaded, &out.join("threads"))?;
-        module::announce_threads(out)?;
+    for module in further {
+        let (folder, wasm) = module.split_once('=').context(USAGE)?;
+        let announced = match folder {
+            "threads" => module::THREADS,
+            "learn" => module::LEARNING,
+            _ => bail!(USAGE),
+        };
+        module::translate(Path::new(wasm), &out.join(folder))?;
+        module::announce(out, announced)?;
     }
     for sample in SAMPLES {
         copy(&assets.join(sample), &out.join("samples").join(sample))?;
     }
-    // Both modules: a visit fetches one, and the other later if at all.
+    // All modules: a visit fetches one, and the others later if at all.
     let (plain, packed) = sizes(out)?;
     model::add(&assets.join("medley-tiny.safetensors"), &out.join("models"))?;
     offline::stamp(out)?;

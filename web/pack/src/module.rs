@@ -25,8 +25,9 @@ const FEATURES: [&str; 8] = [
     "--enable-threads",
 ];
 
-/// What `module.js` has before it is told that there are threads, and after.
-const THREADS: [&str; 2] = ["const HAS_THREADS = false;", "const HAS_THREADS = true;"];
+/// What `module.js` has before it is told that there are threads, or that a model can be taught, and after.
+pub const THREADS: [&str; 2] = ["const HAS_THREADS = false;", "const HAS_THREADS = true;"];
+pub const LEARNING: [&str; 2] = ["const HAS_LEARNING = false;", "const HAS_LEARNING = true;"];
 
 /// Writes the module, its JavaScript and their types into `out`; smaller where `wasm-opt` is there.
 pub fn translate(wasm: &Path, out: &Path) -> Result<()> {
@@ -39,12 +40,11 @@ pub fn translate(wasm: &Path, out: &Path) -> Result<()> {
     optimize(&out.join(format!("{NAME}_bg.wasm")))
 }
 
-/// Tells the page in `out` that the module with threads lies beside the other.
-pub fn announce_threads(out: &Path) -> Result<()> {
+/// Tells the page in `out` that a further module lies beside the first.
+pub fn announce(out: &Path, [before, after]: [&str; 2]) -> Result<()> {
     let path = out.join("module.js");
     let source = fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
-    let [before, after] = THREADS;
-    ensure!(source.contains(before), "module.js has no place to say that there are threads");
+    ensure!(source.contains(before), "module.js has no {before:?}");
     fs::write(&path, source.replace(before, after)).with_context(|| format!("could not write {}", path.display()))
 }
 

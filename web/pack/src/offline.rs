@@ -12,8 +12,8 @@ const FILES: &str = "const FILES = [];";
 
 /// Writes into `sw.js` which files make up the page, and a version that changes with any of them.
 ///
-/// The models are left out: the page keeps them itself, and only the one that is used. So is the module with
-/// threads: the service worker keeps it once a page has asked for it.
+/// The models are left out: the page keeps them itself, and only the one that is used. So are the
+/// modules with threads and for learning: the service worker keeps them once a page has asked for them.
 pub fn stamp(out: &Path) -> Result<()> {
     let worker = out.join("sw.js");
     let source = fs::read_to_string(&worker).with_context(|| format!("could not read {}", worker.display()))?;
@@ -22,7 +22,7 @@ pub fn stamp(out: &Path) -> Result<()> {
         let name = path.strip_prefix(out).expect("lies in it").to_string_lossy().replace('\\', "/");
         version.update(name.as_bytes());
         version.update(fs::read(&path)?);
-        let is_kept_later = name.starts_with("threads/");
+        let is_kept_later = name.starts_with("threads/") || name.starts_with("learn/");
         if !name.ends_with(".safetensors") && !name.ends_with(".d.ts") && name != "sw.js" && !is_kept_later {
             names.push(name);
         }
