@@ -50,6 +50,32 @@ test("every head gives the numbers of the command line over WebGPU", async (t) =
   assertEveryHead(said);
 });
 
+test("a model learns over WebGPU what it learns on the CPU", async (t) => {
+  const { page, expect } = await visit(t, browser, { device: "cpu" });
+  expect(OPTIONAL);
+  const start = performance.now();
+  const [cpu, gpu] = await page.evaluate(async (address) => {
+    const { Medley } = await import("./medley.js");
+    const picture = await (await fetch("samples/astronaut.jpg")).blob();
+    const learned = async (device) => {
+      const medley = await Medley.open({ device });
+      await medley.load(address);
+      const stop = new AbortController();
+      const losses = [];
+      const onProgress = ({ loss }) => losses.push(loss) === 4 && stop.abort();
+      const error = await medley.teach([{ picture, caption: "a dog on the beach" }], { onProgress, signal: stop.signal }).catch((error) => error);
+      if (losses.length < 4) throw error;
+      medley.close();
+      return losses;
+    };
+    return [await learned("cpu"), await learned("software")];
+  }, addressOf(TINY.caption));
+  t.diagnostic(`four steps of a tiny model on the CPU and over imitated WebGPU: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  assert.equal(cpu.length, 4);
+  assert(cpu[3] < cpu[0], `${cpu}`);
+  cpu.forEach((loss, step) => assert(Math.abs(loss - gpu[step]) < 1e-3 * loss, `step ${step}: ${gpu[step]} is not ${loss}`));
+});
+
 test("a device lost in mid-caption is said, and the caption is written on the CPU instead", async (t) => {
   // The page has no way to lose a device; its module's JavaScript gets one.
   server.rewrite("medley_web.js", (text) => `${text}

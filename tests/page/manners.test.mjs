@@ -99,6 +99,13 @@ for (const colorScheme of ["light", "dark"]) {
       await closeDialog(page);
     });
 
+    test("with teaching open", async () => {
+      await page.getByRole("button", { name: strings.teachOpen, exact: true }).click();
+      await page.getByRole("dialog").getByRole("textbox").first().fill("what it should say");
+      await clean(page);
+      await closeDialog(page);
+    });
+
     test("with the export open", async () => {
       await page.getByRole("button", { name: strings.exportOpen, exact: true }).click();
       await clean(page);
@@ -109,6 +116,8 @@ for (const colorScheme of ["light", "dark"]) {
 
 async function clean(page) {
   const violations = await page.evaluate(async () => {
+    // Colours on their way from one to another are neither, for 120 ms.
+    await new Promise((go) => setTimeout(go, 300));
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
   });

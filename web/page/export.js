@@ -63,7 +63,8 @@ function sidecars(rows) {
   });
 }
 
-function save(name, blob) {
+/** Has the browser save a file. */
+export function save(name, blob) {
   const href = URL.createObjectURL(blob);
   element("a", { href, download: name }).click();
   // The browser has the address by now, but may not have read it.

@@ -25,6 +25,10 @@ class Photo {
   /** waiting, reading, writing, done, failed, stopped */
   state = "waiting";
   caption = null;
+  /** What a visitor would rather have said of it. */
+  words = null;
+  /** Whether the next model captions it anew. */
+  isStale = false;
   earlier = [];
   /** The caption while it is being written. */
   text = "";
@@ -268,12 +272,13 @@ export class Gallery extends EventTarget {
     } else Object.assign(photo, { state: photo.caption ? "done" : "failed", error });
   }
 
-  /** Another model: the photo on the stage is captioned anew, others where they have no caption. */
+  /** Another model: the photo on the stage is captioned anew, others where they have no caption or it is stale. */
   #renew() {
     const { model } = this.#engine;
     for (const photo of this.photos) {
       photo.looks.clear();
-      const isStale = !photo.caption || photo === this.current;
+      const isStale = !photo.caption || photo.isStale || photo === this.current;
+      photo.isStale = false;
       if (["failed", "stopped"].includes(photo.state) || (isStale && (model.canCaption || model.canMatch))) photo.state = "waiting";
     }
     this.#changed("list");

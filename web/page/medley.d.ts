@@ -124,6 +124,23 @@ export class MedleyError extends Error {
   status?: number;
 }
 
+/** Whether this build has the module that `teach` needs. */
+export const canTeach: boolean;
+
+/** A picture and what shall be said of it. */
+export interface Lesson {
+  picture: Blob | BufferSource;
+  caption: string;
+}
+
+/** How far teaching is. */
+export interface TeachProgress {
+  stage: "teach";
+  done: number;
+  total: number;
+  loss: number;
+}
+
 export interface OpenOptions {
   device?: "auto" | "cpu" | "gpu" | "software";
   /** Threads to compute with on the CPU at most; as many as there are cores, up to 8, if not given. */
@@ -189,6 +206,15 @@ export class Medley {
   }): Promise<SearchResult[]>;
   /** Where the model looked for each word of a text that it wrote. */
   look(id: number, text: string, options?: CallOptions): Promise<Look>;
+  /**
+   * Teaches the loaded model to write these captions of these pictures, and gives the taught model as a file for
+   * `load`, which `medley` reads too; the model that is loaded stays as it is and answers meanwhile. A model that also
+   * reads texts reads them as before. Pictures whose captions shall stay belong among the lessons, with what is said
+   * of them now.
+   *
+   * `onProgress` hears of every step and of the lesson's mean loss in it; it ends before `total` where all is known.
+   */
+  teach(lessons: Lesson[], options?: { onProgress?: (progress: TeachProgress) => void; signal?: AbortSignal }): Promise<Blob>;
   /** Ends the worker; calls under way reject with an `AbortError`. */
   close(): void;
 }

@@ -10,6 +10,8 @@
 
 import { folderOf } from "./folder.js";
 
+export { canTeach } from "./module.js";
+
 /** An error of the engine or of loading; `name` is one of those listed in medley.d.ts. */
 export class MedleyError extends Error {
   constructor({ name, message, ...details }) {
@@ -25,13 +27,16 @@ export class Medley {
   #nextId = 1;
   #failure = null;
   #fallen;
+  #device;
+  #source = null;
 
   deviceName = "";
   isGpu = false;
   threads = 1;
   model = undefined;
 
-  constructor({ device = "auto", threads } = {}) {
+  constructor({ device = "auto", threads, learns } = {}) {
+    this.#device = device;
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "medley" });
     this.#worker.addEventListener("message", ({ data }) => this.#hear(data));
     this.#worker.addEventListener("error", (event) => {
@@ -44,7 +49,7 @@ export class Medley {
       this.#worker.terminate();
       this.#fail(new MedleyError({ name: "EngineError", message: data }));
     });
-    this.opened = this.#call("open", { device, threads, fallen: this.#fallen.name }).then((engine) => {
+    this.opened = this.#call("open", { device, threads, learns, fallen: this.#fallen.name }).then((engine) => {
       Object.assign(this, engine);
       return this;
     });
@@ -59,6 +64,7 @@ export class Medley {
   async load(source, { onProgress, signal } = {}) {
     const loaded = await this.#call("load", { source: toSource(source) }, { onProgress, signal });
     this.model = loaded.model;
+    this.#source = source;
     return loaded;
   }
 
@@ -113,6 +119,18 @@ export class Medley {
 
   look(id, text, { signal, background = false } = {}) {
     return this.#call("look", { id, text }, { signal, background });
+  }
+
+  async teach(lessons, { onProgress, signal } = {}) {
+    if (!this.#source) throw new MedleyError({ name: "Error", message: "load a model first" });
+    // A worker of its own, with the module that learns: this one answers meanwhile, and that one may be ended.
+    const teacher = new Medley({ device: this.#device, learns: true });
+    try {
+      await teacher.load(this.#source, { signal });
+      return await teacher.#call("teach", { lessons: lessons.map(({ picture, caption }) => ({ picture, caption })) }, { onProgress, signal });
+    } finally {
+      teacher.close();
+    }
   }
 
   close() {

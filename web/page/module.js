@@ -1,17 +1,23 @@
 const HAS_THREADS = false;
+const HAS_LEARNING = false;
 
-// Which of the two modules computes here: the one with WebGPU, or, without, the one whose threads share their memory.
-// The line above is written by the build, which may lack a standard library for threads. A browser shares memory
+// Which of the modules computes here: the one with WebGPU, or, without, the one whose threads share their memory.
+// The lines above are written by the build, which may lack a standard library for threads. A browser shares memory
 // only where the page is isolated from other sites by its headers: `medley web` sends them, sw.js adds them.
+// A third one can learn: it is larger, and fetched by who teaches.
+
+/** Whether a model can be taught here. */
+export const canTeach = HAS_LEARNING;
 
 /** More do not pay: a token's products are over before as many threads have begun. */
 const MOST_THREADS = 8;
 
 /**
  * The engine on a device: `{ engine, threads, memory }`, the threads being those that compute on the CPU, `most` at most.
- * On the channel called `fallen`, one of them that has to end says why.
+ * On the channel called `fallen`, one of them that has to end says why. One that `learns` computes with one thread.
  */
-export async function openEngine(device, fallen, most = MOST_THREADS) {
+export async function openEngine(device, fallen, most = MOST_THREADS, learns = false) {
+  if (learns) return openPlain(await import("./learn/medley_web.js"), device);
   const threads = Math.min(navigator.hardwareConcurrency, most);
   if (HAS_THREADS && self.crossOriginIsolated && threads > 1 && (device === "cpu" || (device === "auto" && !(await hasGpu())))) {
     try {
@@ -21,9 +27,12 @@ export async function openEngine(device, fallen, most = MOST_THREADS) {
       console.warn("medley: computing with one thread:", error);
     }
   }
-  const plain = await import("./medley_web.js");
-  const { memory } = await plain.default();
-  return { engine: await plain.Medley.open(device), threads: 1, memory };
+  return openPlain(await import("./medley_web.js"), device);
+}
+
+async function openPlain(module, device) {
+  const { memory } = await module.default();
+  return { engine: await module.Medley.open(device), threads: 1, memory };
 }
 
 /** Whether there is more than an imitation of a GPU. */

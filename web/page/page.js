@@ -15,6 +15,7 @@ import { Picker } from "./picker.js";
 import { Searching } from "./searching.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
+import { Teaching } from "./teaching.js";
 
 const DEVICES = ["auto", "cpu", "gpu", "software"];
 
@@ -29,6 +30,7 @@ new Matching(engine, gallery, openPicker);
 const strip = new Strip(gallery);
 new Searching(engine, gallery, strip);
 new Exporter(gallery);
+new Teaching(engine, gallery);
 const intake = new Intake(gallery, () => camera);
 const camera = new Camera((photo) => intake.take([photo]), () => intake.chooseFiles());
 

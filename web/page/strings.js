@@ -200,6 +200,25 @@ export const strings = {
   exportZip: "Zip: a .txt beside each photo",
   exported: (name) => `Saved as ${name}.`,
 
+  // Teach
+  teachOpen: "Teach…",
+  teachTitle: "Teach it your words",
+  teachHint: "Change what should be said of your photos: a name, a style, what it got wrong. The model learns it on this device; nothing is uploaded.",
+  lessons: "Photos and what should be said of them",
+  lesson: (name) => `What should be said of ${name}`,
+  lessonNow: (caption) => `Says now: ${caption}`,
+  teachStart: (count) => (count === 0 ? "Change a caption first" : count === 1 ? "Learn 1 caption" : `Learn ${number.format(count)} captions`),
+  teachStop: "Stop",
+  teachUndo: "Undo",
+  teachSave: "Download the model",
+  teachProgress: "Learning",
+  teachPreparing: "Opening the model that learns…",
+  teachStep: (done, total, loss) => `Learning: step ${number.format(done)} of ${number.format(total)} at most, loss ${loss.toFixed(2)}`,
+  teachDone: (count) => `It has learned ${count === 1 ? "one caption" : `${number.format(count)} captions`}, and is in use until you leave this page. Download it to keep it.`,
+  teachStopped: "Stopped. The model is as it was.",
+  teachUndone: "The model is as it was before.",
+  taughtModel: "Taught by you",
+
   // Picker
   pickerTitle: "Models",
   builtIn: "Medley tiny",
@@ -257,6 +276,7 @@ export const strings = {
     http: (status) => `The server answered ${status} instead of the model.`,
     room: "The browser has no room left to store this model. Remove another model or pick a smaller one.",
     model: (reason) => `This file is no model that Medley can open: ${reason}.`,
+    teach: (reason) => `It could not be taught: ${reason}.`,
     picture: "This file could not be read as a picture. Try a JPEG, PNG or WebP.",
     pictureReason: (reason) => `This photo could not be read: ${reason}. Try a JPEG, PNG or WebP.`,
     caption: (reason) => `The caption could not be written: ${reason}.`,

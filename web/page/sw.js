@@ -7,8 +7,8 @@ const FILES = [];
 
 const PREFIX = "medley-page-";
 const CACHE = PREFIX + VERSION;
-/** Kept when it is first fetched: who has a graphics card never needs it, and without it one thread computes. */
-const LATER = new URL("threads/", self.registration.scope).href;
+/** Kept when they are first fetched: who has a graphics card never needs threads, and few teach. */
+const LATER = ["threads/", "learn/"].map((folder) => new URL(folder, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {
   event.waitUntil(store());
@@ -46,7 +46,7 @@ async function answer(request) {
   const kept = await cache.match(isHome ? "index.html" : request, { ignoreSearch: true });
   if (kept) return isolated(kept);
   const fetched = await fetch(request);
-  if (fetched.ok && request.url.startsWith(LATER)) await cache.put(request, fetched.clone());
+  if (fetched.ok && LATER.some((folder) => request.url.startsWith(folder))) await cache.put(request, fetched.clone());
   return isolated(fetched);
 }
 

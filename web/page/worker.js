@@ -26,14 +26,13 @@ self.addEventListener("message", ({ data }) => {
 
 /** What runs in the queue; `job` tells a call that writes when to stop. */
 const calls = {
-  async open({ device, threads, fallen }) {
-    const opened = await openEngine(device, fallen, threads);
+  async open({ device, threads, fallen, learns }) {
+    const opened = await openEngine(device, fallen, threads, learns);
     engine = opened.engine;
     return { deviceName: engine.deviceName, isGpu: engine.isGpu, threads: opened.threads };
   },
   async see({ id, picture }) {
-    const bytes = picture instanceof Blob ? await picture.arrayBuffer() : picture;
-    await engine.see(id, ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes));
+    await engine.see(id, await bytesOf(picture));
   },
   shelve({ id }) {
     engine.shelve(id);
@@ -58,6 +57,17 @@ const calls = {
     const { words, side, maps } = await engine.look(id, text);
     // A view of the module's memory would take all of that memory along.
     return { words: Array.from(words), side, maps: new Float32Array(maps) };
+  },
+  async teach({ lessons }, job) {
+    const pictures = await Promise.all(lessons.map(({ picture }) => bytesOf(picture)));
+    const captions = lessons.map(({ caption }) => caption);
+    await engine.teach(pictures, captions, (done, total, loss) => {
+      postMessage({ id: job.id, progress: { stage: "teach", done, total, loss } });
+      return !job.isCancelled;
+    });
+    const pieces = [];
+    await engine.save((piece) => void pieces.push(piece));
+    return new Blob(pieces);
   },
 };
 
@@ -150,6 +160,11 @@ function hearing(job) {
     if (!job.isCancelled) postMessage({ id: job.id, text });
     return !job.isCancelled && !job.isOvertaken;
   };
+}
+
+async function bytesOf(picture) {
+  const bytes = picture instanceof Blob ? await picture.arrayBuffer() : picture;
+  return ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
 }
 
 function plainTexts(texts) {
