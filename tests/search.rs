@@ -306,6 +306,11 @@ fn times_of_a_large_library() {
         times.sort_by(f64::total_cmp);
         println!("{name:<44} {:>8.1} {:>8.1}", times[0], times[4]);
     };
+    time("start: library, vectors, all photographs", &mut |_| {
+        let library = Library::open(folder.path()).unwrap();
+        library.vectors(engine.about()).unwrap();
+        library.catalog().find(&Filter::default(), Order::Newest).unwrap();
+    });
     for filter in
         ["", "date:2014-06", "camera:canon", "rating:>=4", "folder:2014", "\"new york\"", "size:>8mp", "has:caption"]
     {
@@ -328,5 +333,10 @@ fn times_of_a_large_library() {
             let query: Query = format!("a cat number {run}{number} running in the snow {filter}").parse().unwrap();
             search(&library, engine, &query, &options, &mut |_| ControlFlow::Continue(())).unwrap();
         });
-    }
+    } // Of this process, which holds two libraries' worth: the pages of the vectors are the system's.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .filter(|line| line.starts_with("Rss") || line.starts_with("VmHWM"))
+        .for_each(|line| println!("{line}"));
 }
