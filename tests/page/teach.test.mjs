@@ -23,6 +23,17 @@ const dialog = (page) => page.getByRole("dialog", { name: strings.teachTitle });
 const openDialog = (page) => page.getByRole("button", { name: strings.teachOpen, exact: true }).click();
 const field = (page, index = 0) => dialog(page).getByRole("textbox").nth(index);
 
+/** Opens the page with a captioned photo, and has it learn other words. */
+async function begin(t) {
+  const { page } = await visit(t, browser);
+  await clickSample(page);
+  await captioned(page);
+  await openDialog(page);
+  await field(page).fill(WORDS);
+  await dialog(page).getByRole("button", { name: strings.teachStart(1), exact: true }).click();
+  return page;
+}
+
 test("a caption is learned in the page, said, taken back, and taken away as a model", async (t) => {
   const { page } = await visit(t, browser);
   await clickSample(page);
@@ -62,12 +73,7 @@ test("a caption is learned in the page, said, taken back, and taken away as a mo
 test("teaching that is stopped leaves the model as it was", async (t) => {
   // Held up, so that there is time to stop it.
   server.rewrite("learn/medley_web.js", (text) => `await new Promise((go) => setTimeout(go, 20_000));\n${text}`);
-  const { page } = await visit(t, browser);
-  await clickSample(page);
-  await captioned(page);
-  await openDialog(page);
-  await field(page).fill(WORDS);
-  await dialog(page).getByRole("button", { name: strings.teachStart(1), exact: true }).click();
+  const page = await begin(t);
   await dialog(page).getByText(strings.teachPreparing, { exact: true }).waitFor();
   await dialog(page).getByRole("button", { name: strings.teachStop, exact: true }).click();
   await dialog(page).getByText(strings.teachStopped, { exact: true }).waitFor();
@@ -97,12 +103,7 @@ test("teaching stops between two steps", async (t) => {
 
 test("a module that does not come is said, and the page goes on", async (t) => {
   server.rewrite("learn/medley_web.js", () => "throw new Error('not today');");
-  const { page } = await visit(t, browser);
-  await clickSample(page);
-  await captioned(page);
-  await openDialog(page);
-  await field(page).fill(WORDS);
-  await dialog(page).getByRole("button", { name: strings.teachStart(1), exact: true }).click();
+  const page = await begin(t);
   await dialog(page).getByRole("alert").waitFor();
   await page.keyboard.press("Escape");
   await captionedAs(page, README_CAPTION);
