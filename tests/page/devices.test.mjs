@@ -40,6 +40,20 @@ test("a device that is not there is said to be missing, and the CPU is offered",
   await captionedAs(page, README_CAPTION);
 });
 
+test("an engine that does not arrive is said to be missing, and comes at the next try", async (t) => {
+  // A page that keeps nothing: what it kept would come instead.
+  server.rewrite("sw.js", () => "");
+  server.breakAfter("medley_web_bg.wasm", 1000, Infinity);
+  const { page, expect } = await visit(t, browser, { device: "cpu" });
+  expect(/net::ERR_/);
+  const said = alert(page, strings.trouble.noEngine);
+  await said.waitFor();
+  server.mend();
+  await said.getByRole("button", { name: strings.again, exact: true }).click();
+  await clickSample(page);
+  await captionedAs(page, README_CAPTION);
+});
+
 test("every head gives the numbers of the command line over WebGPU", async (t) => {
   const { page, expect } = await visit(t, browser, { device: "cpu" });
   expect(OPTIONAL);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { README_CAPTION, captionedAs, clickSample, ready, start, strings, visit } from "./support.mjs";
+import { README_CAPTION, alert, captionedAs, clickSample, ready, start, strings, visit } from "./support.mjs";
 import { dist } from "./server.mjs";
 import { assertEveryHead, everyHead, mountTiny } from "./tiny.mjs";
 
@@ -65,8 +65,7 @@ test("a thread that falls is said, and the page starts again", { skip }, async (
   server.rewrite("thread.js", (text) => (fall.is ? text.replace("becomeThread();", "throw new Error('unreachable');") : text));
   const { page } = await visit(t, browser, { device: "auto" });
   await clickSample(page);
-  const said = page.getByRole("alert");
-  await said.getByText(/engine/i).waitFor();
+  const said = alert(page, strings.trouble.engine);
   fall.is = false;
   await said.getByRole("button").first().click();
   await captionedAs(page, README_CAPTION);

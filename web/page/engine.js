@@ -75,7 +75,8 @@ export class Engine extends EventTarget {
       const loaded = await medley.load(entry.source, {
         signal: abort.signal,
         onProgress: (progress) => {
-          if (!isCurrent()) return;
+          // Of an engine that did not start, the model may still be on its way.
+          if (!isCurrent() || !this.loading) return;
           Object.assign(this.loading, progress);
           this.#changed();
         },

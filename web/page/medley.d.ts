@@ -110,7 +110,7 @@ export interface AskOptions extends CallOptions {
  * - `AbortError`: cancelled or closed
  * - `DeviceLostError`: the graphics device failed; open another `Medley` with `device: "cpu"`
  * - `MemoryError`: the device or the browser has no memory left
- * - `EngineError`: the engine stopped for good; open another `Medley`
+ * - `EngineError`: the engine stopped for good, or did not arrive (`isAbsent`); open another `Medley`
  * - `UnsupportedError`: this browser cannot run the engine
  * - `NetworkError`: the connection broke (`done`, `total`); loading again goes on from there
  * - `HttpError`: the server refused (`status`)
@@ -122,6 +122,7 @@ export class MedleyError extends Error {
   done?: number;
   total?: number | null;
   status?: number;
+  isAbsent?: boolean;
 }
 
 /** Whether this build has the module that `teach` needs. */

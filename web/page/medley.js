@@ -41,7 +41,7 @@ export class Medley {
     this.#worker.addEventListener("message", ({ data }) => this.#hear(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#fail(new MedleyError({ name: "EngineError", message: event.message || "the worker could not start" }));
+      this.#fail(new MedleyError({ name: "EngineError", message: event.message || "the worker could not start", isAbsent: true }));
     });
     // The worker waits for its threads and hears nothing meanwhile: of one that falls they tell this side.
     this.#fallen = new BroadcastChannel(`medley-${performance.timeOrigin}-${Math.random()}`);

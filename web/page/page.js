@@ -80,7 +80,7 @@ function drawTrouble(trouble) {
 }
 
 function troubleSentence(error) {
-  if (error.isOpening && error.name === "EngineError") return strings.trouble.noEngine;
+  if (error.isOpening && error.isAbsent) return strings.trouble.noEngine;
   return sentenceFor(error, error.isOpening ? () => strings.trouble.noDevice : strings.trouble.model);
 }
 

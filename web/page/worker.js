@@ -186,8 +186,10 @@ function isCancelled(error) {
 /** An error as the page tells them apart; names are those of medley.d.ts. */
 function describe(error, call) {
   const message = String(error?.message ?? error);
-  const details = { done: error?.done, total: error?.total, status: error?.status };
-  return { name: nameOf(error, message, call), message, ...details };
+  // Scripts and modules that do not arrive are errors of this type; the engine's own are not.
+  const isAbsent = call === "open" && error instanceof TypeError;
+  const details = { done: error?.done, total: error?.total, status: error?.status, isAbsent };
+  return { name: isAbsent ? "EngineError" : nameOf(error, message, call), message, ...details };
 }
 
 function nameOf(error, message, call) {
