@@ -221,6 +221,53 @@ fn noise_is_made_as_asked_and_a_filter_is_scored_on_it() {
     assert!(err(&refused, 1).contains("cannot judge"));
 }
 
+#[test]
+fn captions_make_questions_and_answers_make_captions_that_are_learned_from() {
+    let folder = TempDir::new().unwrap();
+    for (index, name) in ["astronaut", "chelsea", "coffee", "chelsea"].iter().enumerate() {
+        fs::copy(asset(name), folder.path().join(format!("{index}.jpg"))).unwrap();
+        fs::write(folder.path().join(format!("{index}.txt")), "a brown cat is on the table\ntwo cats in a red bowl\n")
+            .unwrap();
+    }
+    let make = ["data", "questions", "--data", ".", "--most", "3", "--out", "questions.json"];
+    let said = err(&medley(folder.path(), &make), 0);
+    assert!(said.contains("12 questions about 4 pictures (") && said.contains("questions.json"), "{said}");
+    assert!(err(&medley(folder.path(), &make), 1).contains("--overwrite"));
+    let made: Value = serde_json::from_slice(&fs::read(folder.path().join("questions.json")).unwrap()).unwrap();
+    for question in made.as_array().unwrap() {
+        let image = Path::new(question["image"].as_str().unwrap());
+        assert!(image.is_absolute() && image.is_file(), "{question}");
+    }
+    // Odd is only that a picture is there twice.
+    let checked = ["data", "check", "questions.json", "--json"];
+    assert_eq!(parsed(&medley(folder.path(), &checked), 1)["splits"][0]["images"], 4);
+
+    fs::create_dir(folder.path().join("more")).unwrap();
+    fs::copy(asset("coffee"), folder.path().join("more/cup.jpg")).unwrap();
+    let asked = json!([
+        {"image": "0.jpg", "question": "what color is the suit?", "answer": "orange"},
+        {"image": "more/cup.jpg", "question": "what is on the saucer?", "answer": ["cup", "cup", "spoon"]},
+        {"image": "more/cup.jpg", "question": "is it hot?", "answer": "yes"},
+    ]);
+    fs::write(folder.path().join("asked.json"), asked.to_string()).unwrap();
+    let tell = ["data", "captions", "--data", "asked.json", "--out", "told.json"];
+    assert!(err(&medley(folder.path(), &tell), 0).contains("2 captions of 2 pictures, of 3 questions: told.json"));
+    let told = fs::read_to_string(folder.path().join("told.json")).unwrap();
+    assert!(told.contains("an orange suit") && told.contains("a cup is on the saucer"), "{told}");
+    let train = ["train", "caption", "--data", ".", "--more-data", "told.json", "--out", "run", "--epochs", "1"];
+    let trained = medley(folder.path(), &with(&train, &tiny("tiny_caption")));
+    // One of four is held out, whether it is told of or not.
+    assert!(err(&trained, 0).contains("4 pictures to learn from, 1 to score on"), "{trained:?}");
+
+    fs::write(folder.path().join("asked.json"), r#"[{"image": "0.jpg", "question": "why?", "answer": "yes"}]"#)
+        .unwrap();
+    let tell = ["data", "captions", "--data", "asked.json", "--out", "none.json"];
+    assert!(err(&medley(folder.path(), &tell), 1).contains("no answered question tells"));
+    let ask = ["data", "questions", "--data", "told.json", "--split", "val", "--out", "none.json"];
+    assert!(err(&medley(folder.path(), &ask), 1).contains("split"));
+    assert!(!folder.path().join("none.json").exists());
+}
+
 /// What CapFilt writes as shards is learned from, and says where each text comes from.
 #[test]
 fn cleaned_pairs_in_shards_are_trained_on_and_scored() {

@@ -14,6 +14,7 @@ mod braces;
 mod check;
 mod coco;
 mod dialog;
+mod english;
 mod folder;
 mod karpathy;
 mod listing;
@@ -29,6 +30,7 @@ mod shards;
 
 pub use check::{Broken, Check, Findings, Leak, LongText, Placed, RepeatedText, SharedText, SplitCounts};
 pub use dialog::{DialogExample, DialogRound, DialogSet, hold_out_dialogs, read_dialogs};
+pub use english::{MadeQuestion, ask, tell};
 pub use listing::Listing;
 pub use nlvr::{StatementExample, StatementSet, hold_out_statements, read_statements};
 pub use noise::{NoisyCaption, NoisyPair, exchange, read_noise};
@@ -38,7 +40,8 @@ pub use pictures::Shelves;
 pub use questions::{QuestionExample, QuestionSet, hold_out_questions, holds_questions, read_questions};
 pub use shard_writer::ShardWriter;
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -94,6 +97,27 @@ pub fn splits(data: &Path) -> Result<Vec<String>> {
 /// As [`read_captions`] where the data cannot be read.
 pub fn has_splits(data: &Path) -> Result<bool> {
     splits(data).map(|splits| !splits.is_empty())
+}
+
+impl CaptionSet {
+    /// Adds the photographs of another set, but for those of `held`; of one that is in both, its captions.
+    pub fn extend_beside(&mut self, more: Self, held: &Self) {
+        let held: HashSet<PathBuf> = held.examples.iter().map(|example| example.image.whole_path()).collect();
+        let places = self.examples.iter().enumerate().map(|(place, example)| (example.image.whole_path(), place));
+        let mut places: HashMap<PathBuf, usize> = places.collect();
+        for example in more.examples {
+            let path = example.image.whole_path();
+            match places.get(&path) {
+                _ if held.contains(&path) => {}
+                Some(&place) => self.examples[place].captions.extend(example.captions),
+                None => {
+                    places.insert(path, self.examples.len());
+                    self.examples.push(example);
+                }
+            }
+        }
+        self.warnings.extend(more.warnings);
+    }
 }
 
 /// Parts a set in two, the second of about `fraction` of the photographs.

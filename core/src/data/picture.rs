@@ -64,6 +64,12 @@ impl Picture {
         }
     }
 
+    /// Its [`path`](Self::path) from the root, where the system knows one: the same for the same file however it is named.
+    pub fn whole_path(&self) -> PathBuf {
+        let path = self.path();
+        std::path::absolute(&path).unwrap_or(path)
+    }
+
     /// The last part of its path.
     pub fn name(&self) -> String {
         self.path().file_name().unwrap_or_default().to_string_lossy().into_owned()

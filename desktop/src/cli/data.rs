@@ -158,6 +158,6 @@ impl DialogFiles {
 }
 
 /// Shows what was left out of a dataset.
-fn warn(warnings: &[String]) {
+pub fn warn(warnings: &[String]) {
     warnings.iter().for_each(|warning| eprintln!("medley: {warning}"));
 }

@@ -64,8 +64,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         take_captions(&mut set.examples, captions as usize, arguments.seed);
     }
     for example in &mut set.examples {
-        // Whole, so that the list can be read from anywhere.
-        example.image = std::path::absolute(example.image.path()).unwrap_or_else(|_| example.image.path()).into();
+        // From the root, so that the list can be read from anywhere.
+        example.image = example.image.whole_path().into();
     }
     let pairs = exchange(&set, arguments.share, arguments.seed)?;
     output::write(out, arguments.overwrite, &serde_json::to_vec_pretty(&pairs)?)?;

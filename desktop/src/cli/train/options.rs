@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use medley::DeviceChoice;
-use medley::data::{CaptionSet, QuestionSet, hold_out, hold_out_questions};
+use medley::data::{CaptionSet, Listing, QuestionSet, hold_out, hold_out_questions};
 use medley::train::{Schedule, TrainConfig};
 
 use super::preset::Preset;
-use crate::cli::data::{CaptionFiles, HELD_OUT, QuestionFiles};
+use crate::cli::data::{CaptionFiles, HELD_OUT, QuestionFiles, warn};
 use crate::cli::model::{DeviceArguments, ModelArguments};
 
 /// Captioned pictures.
@@ -23,6 +23,10 @@ pub struct CaptionData {
     /// Split to score on
     #[arg(long, default_value = "val", value_name = "NAME")]
     val_split: String,
+    /// Further captioned pictures in any of these forms, to learn from: their training split, or all; names are
+    /// relative to where the data lies; may be repeated
+    #[arg(long, value_name = "PATH")]
+    more_data: Vec<PathBuf>,
 }
 
 /// Questions about pictures.
@@ -220,10 +224,17 @@ impl CaptionData {
     pub fn read(&self, run: &RunArguments) -> Result<(CaptionSet, CaptionSet)> {
         let listing = self.files.list()?;
         let read = |split: Option<&str>| self.files.read_from(&listing, split);
-        let (train, mut val) = match listing.splits().is_empty() {
+        let (mut train, mut val) = match listing.splits().is_empty() {
             true => hold_out(read(None)?, HELD_OUT, run.seed),
             false => (read(Some(&self.train_split))?, read(Some(&self.val_split))?),
         };
+        for more in &self.more_data {
+            let listing = Listing::read(more)?;
+            let split = (!listing.splits().is_empty()).then_some(self.train_split.as_str());
+            let more = listing.captions(None, split)?;
+            warn(&more.warnings);
+            train.extend_beside(more, &val);
+        }
         run.limit(&mut val.examples);
         Ok((train, val))
     }

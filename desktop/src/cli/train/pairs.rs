@@ -1,5 +1,8 @@
 //! Training on pairs, what `medley train retrieval` and `medley train pretrain` share, and the former.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use medley::Pipeline;
@@ -85,13 +88,16 @@ pub struct Besides {
     pub share: Option<Sharing>,
     /// Questions to learn from, too.
     pub questions: Option<QuestionSet>,
+    /// Pictures that nothing may be learned from, captions neither.
+    pub left_out: HashSet<PathBuf>,
     /// Layers that are to answer them, where the model has none yet.
     pub answer_layers: usize,
 }
 
 /// Trains on pairs.
 pub async fn run<M: LearnsPairs + Head>(arguments: &Arguments, config: TrainConfig, besides: Besides) -> Result<u8> {
-    let (train, val) = arguments.data.read(&arguments.run)?;
+    let (mut train, val) = arguments.data.read(&arguments.run)?;
+    train.examples.retain(|example| !besides.left_out.contains(&example.image.whole_path()));
     let questions = besides.questions.iter().flat_map(|set| &set.examples);
     let questions = questions.flat_map(|example| std::iter::once(&example.question).chain(&example.answers));
     let texts = texts(&train).chain(questions.map(String::as_str));

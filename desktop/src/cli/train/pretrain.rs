@@ -56,8 +56,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The questions to learn from; those about a tenth of their pictures are left for `eval vqa --held-out`.
-    fn read_questions(&self) -> Result<Option<QuestionSet>> {
+    /// The questions to learn from, and those about a tenth of their pictures, left for `eval vqa --held-out`.
+    fn read_questions(&self) -> Result<Option<(QuestionSet, QuestionSet)>> {
         let Some(path) = &self.questions else { return Ok(None) };
         let read = read_answered(path, self.annotations.as_deref(), self.question_images.as_deref())?;
         let (mut train, val) = hold_out_questions(read, HELD_OUT, self.pairs.run.seed);
@@ -65,7 +65,7 @@ impl Arguments {
             train.extend_beside(read_answered(more, None, self.question_images.as_deref())?, &val);
         }
         eprintln!("{} questions to learn from, {} held out", train.examples.len(), val.examples.len());
-        Ok(Some(train))
+        Ok(Some((train, val)))
     }
 }
 
@@ -77,9 +77,10 @@ fn sharing(name: &str) -> std::result::Result<Sharing, String> {
 /// Trains a pre-training model.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     arguments.pairs.run.check_preset("pretrain")?;
-    let questions = arguments.read_questions()?;
+    let (questions, held) = arguments.read_questions()?.unzip();
+    let left_out = held.into_iter().flat_map(|held| held.examples).map(|example| example.image.whole_path()).collect();
     let config = arguments.pairs.config(ContrastConfig::default());
     let config = TrainConfig { questions_per_step: arguments.questions_per_step, ..config };
-    let besides = Besides { share: arguments.share, questions, answer_layers: arguments.answer_layers };
+    let besides = Besides { share: arguments.share, questions, left_out, answer_layers: arguments.answer_layers };
     pairs::run::<Pretraining>(&arguments.pairs, config, besides).await
 }
