@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use medley::checkpoint::LoadOptions;
 use medley::model::Model;
-use medley::pipeline::Retrieved;
+use medley::pipeline::{Rerank, Retrieved};
 use medley::progress::{Progress, silent};
 use medley::text::Context;
 use medley::tokenizer::pad;
@@ -35,9 +35,9 @@ fn texts() -> Vec<String> {
     TEXTS.map(str::to_owned).to_vec()
 }
 
-fn retrieve(pipeline: &Pipeline, candidates: usize) -> Retrieved {
+fn retrieve(pipeline: &Pipeline, rerank: Rerank) -> Retrieved {
     let mut pixels = |index| Ok(picture(index));
-    pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), candidates, &mut silent)).unwrap()
+    pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), rerank, &mut silent)).unwrap()
 }
 
 fn places(found: &[(usize, f32)]) -> Vec<usize> {
@@ -50,7 +50,7 @@ fn places(found: &[(usize, f32)]) -> Vec<usize> {
 fn a_score_is_what_reading_both_says_and_how_alike_they_are() {
     let pipeline = pipeline();
     let Model::Matcher(model) = pipeline.model() else { panic!("not a matcher") };
-    let found = retrieve(&pipeline, 100);
+    let found = retrieve(&pipeline, Rerank::of(100));
     for (image, found_texts) in found.texts.iter().enumerate() {
         let pixels = burn::tensor::TensorData::new(picture(image), [1, 3, 32, 32]);
         let image_embeds = model.vision().forward(burn::tensor::Tensor::from_data(pixels, &device("cpu")));
@@ -72,10 +72,25 @@ fn a_score_is_what_reading_both_says_and_how_alike_they_are() {
 }
 
 #[test]
+fn reading_counts_as_much_as_asked() {
+    let pipeline = pipeline();
+    let at = |logit_weight| retrieve(&pipeline, Rerank { candidates: 100, logit_weight });
+    let score = |found: &Retrieved, image: usize, text: usize| {
+        found.texts[image].iter().find(|(place, _)| *place == text).unwrap().1
+    };
+    let (none, half, whole) = (at(0.0), at(0.5), at(1.0));
+    assert_eq!(none.images, retrieve(&pipeline, Rerank::of(0)).images);
+    for (image, text) in (0..PICTURES).flat_map(|image| (0..TEXTS.len()).map(move |text| (image, text))) {
+        let [none, half, whole] = [&none, &half, &whole].map(|found| score(found, image, text));
+        assert!((half - (none + whole) / 2.0).abs() < ROUNDING && none != whole, "{none}, {half}, {whole}");
+    }
+}
+
+#[test]
 fn the_most_alike_are_the_candidates() {
     let pipeline = pipeline();
-    let all = retrieve(&pipeline, 0);
-    let few = retrieve(&pipeline, 2);
+    let all = retrieve(&pipeline, Rerank::of(0));
+    let few = retrieve(&pipeline, Rerank::of(2));
     let directions = [(&all.texts, &few.texts), (&all.images, &few.images)];
     for (all, few) in directions.into_iter().flat_map(|(all, few)| all.iter().zip(few)) {
         assert_eq!(places(few), places(&all[..2]));
@@ -90,7 +105,7 @@ fn retrieval_can_be_stopped() {
         _ => ControlFlow::Continue(()),
     };
     let mut pixels = |index| Ok(picture(index));
-    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), 3, &mut stop));
+    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), &mut stop));
     assert!(matches!(found, Err(Error::Cancelled)));
 }
 
@@ -99,7 +114,7 @@ fn a_picture_that_cannot_be_read_is_an_error() {
     let pipeline = pipeline();
     let mut pixels =
         |index: usize| -> Result<Vec<f32>> { if index == 2 { Err(Error::EmptyText) } else { Ok(picture(index)) } };
-    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), 3, &mut silent));
+    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), &mut silent));
     assert!(matches!(found, Err(Error::EmptyText)));
 }
 

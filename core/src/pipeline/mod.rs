@@ -17,7 +17,7 @@ pub use dialog::DialogQuestion;
 pub use inputs::Inputs;
 pub use look::Look;
 pub use reason::PixelPair;
-pub use retrieve::{Found, Retrieved};
+pub use retrieve::{Found, Rerank, Retrieved};
 pub use seen::Seen;
 
 use std::path::Path;

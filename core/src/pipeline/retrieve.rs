@@ -15,6 +15,22 @@ const MAX_WORDS: usize = 30;
 /// What was found for one query: places and scores, the best first.
 pub type Found = Vec<(usize, f32)>;
 
+/// How what is similar is put in order by reading picture and text together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rerank {
+    /// The most similar that are read; with 1 or fewer, similarity alone decides and all are candidates.
+    pub candidates: usize,
+    /// How much `itm_logit[match]` counts beside the similarity.
+    pub logit_weight: f32,
+}
+
+impl Rerank {
+    /// As the authors score: both count as they are.
+    pub fn of(candidates: usize) -> Self {
+        Self { candidates, logit_weight: 1.0 }
+    }
+}
+
 /// What was found in both directions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retrieved {
@@ -27,8 +43,7 @@ pub struct Retrieved {
 impl Pipeline {
     /// Finds for each picture the texts that describe it, and for each text the pictures.
     ///
-    /// The `candidates` most similar (ITC) are put in order by `itm_logit[match] + similarity`,
-    /// as the authors score; with 1 or fewer, similarity alone decides and all are candidates.
+    /// The most similar (ITC) are put in order by `logit_weight * itm_logit[match] + similarity`.
     /// `pixels` gives what [`Pipeline::pixels`] made of a picture and is asked twice for each.
     ///
     /// # Errors
@@ -39,9 +54,10 @@ impl Pipeline {
         num_images: usize,
         pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
         texts: &[String],
-        candidates: usize,
+        rerank: Rerank,
         report: &mut Report<'_>,
     ) -> Result<Retrieved> {
+        let Rerank { candidates, logit_weight } = rerank;
         let texts: Vec<String> = texts.iter().map(|text| pre_caption(text, MAX_WORDS)).collect();
         let text_features = self.text_features(&texts, report).await?;
         let image_features = self.image_features(num_images, pixels, report).await?;
@@ -50,13 +66,14 @@ impl Pipeline {
         };
         let found =
             Retrieved { texts: rank(&image_features, &text_features), images: rank(&text_features, &image_features) };
-        if candidates <= 1 { Ok(found) } else { self.rerank(found, pixels, &texts, report).await }
+        if candidates <= 1 { Ok(found) } else { self.rerank(found, logit_weight, pixels, &texts, report).await }
     }
 
     /// Adds to every candidate's similarity what reading picture and text together says.
     async fn rerank(
         &self,
         mut found: Retrieved,
+        logit_weight: f32,
         pixels: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
         texts: &[String],
         report: &mut Report<'_>,
@@ -83,7 +100,10 @@ impl Pipeline {
             }
             for (text, logit) in asked.into_iter().zip(logits) {
                 let add = |found: &mut Found, place: usize| {
-                    found.iter_mut().filter(|(key, _)| *key == place).for_each(|(_, score)| *score += logit);
+                    found
+                        .iter_mut()
+                        .filter(|(key, _)| *key == place)
+                        .for_each(|(_, score)| *score += logit_weight * logit);
                 };
                 add(&mut found.texts[image], text);
                 add(&mut found.images[text], image);

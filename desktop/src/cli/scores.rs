@@ -6,7 +6,7 @@ use medley::eval::{
     CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
 };
 use medley::generate::{GenerateConfig, Strategy};
-use medley::pipeline::{DialogQuestion, PixelPair};
+use medley::pipeline::{DialogQuestion, PixelPair, Rerank};
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Error, Pipeline, Progress};
 
@@ -77,7 +77,7 @@ pub async fn score(
 pub async fn retrieval_score(
     pipeline: &Pipeline,
     examples: &[CaptionExample],
-    candidates: usize,
+    rerank: Rerank,
     bar: &mut Bar,
 ) -> Result<RetrievalScores> {
     let (mut image_of, mut texts) = (Vec::new(), Vec::new());
@@ -90,7 +90,7 @@ pub async fn retrieval_score(
     }
     let mut pixels = |image: usize| read(pipeline, &examples[image].image);
     let mut report = |progress| bar.report(progress);
-    let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, candidates, &mut report).await?;
+    let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, rerank, &mut report).await?;
     Ok(retrieval_scores(&found.texts, &found.images, &image_of))
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use medley::pipeline::Rerank;
 
 use super::{CaptionData, ScoreArguments};
 use crate::cli::print;
@@ -19,6 +20,10 @@ pub struct Arguments {
     /// 128 on Flickr30k; 0 for similarity alone
     #[arg(long, default_value_t = 128, value_name = "K")]
     k_test: usize,
+    /// How much the logit of reading both counts beside their similarity: the paper adds one to the other; a model
+    /// whose reading is surer than it is right does better with less
+    #[arg(long, default_value_t = 1.0, value_name = "W")]
+    logit_weight: f32,
 }
 
 /// Finds texts and pictures and prints how often the right ones were among the first.
@@ -26,7 +31,8 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let examples = arguments.data.read()?;
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
-    let scores = retrieval_score(&pipeline, &examples, arguments.k_test, &mut bar).await?;
+    let rerank = Rerank { candidates: arguments.k_test, logit_weight: arguments.logit_weight };
+    let scores = retrieval_score(&pipeline, &examples, rerank, &mut bar).await?;
     bar.clear();
     arguments.score.show(&scores, || {
         print(&format_args!("{} pictures, {} texts", scores.images, scores.texts));

@@ -8,6 +8,7 @@ use clap::Args;
 use medley::Pipeline;
 use medley::data::{CaptionExample, QuestionSet};
 use medley::model::{Head, Matcher};
+use medley::pipeline::Rerank;
 use medley::text::Sharing;
 use medley::train::{ContrastConfig, LearnsPairs, PairTask, PairTrainer, TrainConfig, Trainer};
 
@@ -156,7 +157,7 @@ impl<M: LearnsPairs> Scorer<PairTask<M>> for Recall {
 
     async fn score(&self, _: &Trainer<PairTask<M>>, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let mut bar = Bar::new();
-        let scores = retrieval_score(pipeline, val, self.candidates, &mut bar).await?;
+        let scores = retrieval_score(pipeline, val, Rerank::of(self.candidates), &mut bar).await?;
         bar.clear();
         let line = format!(
             "TR@1 {:.1}, IR@1 {:.1}, mean recall {:.1}",
