@@ -98,7 +98,7 @@ fn filters_are_asked_first() {
 #[test]
 fn terms_count_against_and_alternatives_count_the_better() {
     assert_ne!(names(&found("-cat", &loose()))[0], "chelsea.jpg");
-    let either = names(&found("a cat OR a person", &loose()));
+    let either = names(&found("a cat OR a woman in an orange suit", &loose()));
     assert_eq!(either[2], "coffee.jpg", "{either:?}");
     let options = SearchOptions { rerank: 0, ..loose() };
     let (one, other) = (found("a cat", &options), found("a person", &options));
