@@ -66,7 +66,7 @@ enum Command {
     /// Clean noisy captions: write one for each picture, keep of all those that describe it (CapFilt)
     #[command(after_help = capfilt::EXAMPLES)]
     Capfilt(Box<capfilt::Arguments>),
-    /// Check a dataset before training, or make a noisy one
+    /// Check a dataset before training, or make one of another: noisy captions, questions, captions
     Data(dataset::Arguments),
     /// Score a model on a dataset
     Eval(eval::Arguments),
