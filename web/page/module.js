@@ -61,7 +61,7 @@ async function openThreads(threads, fallen) {
 function startThread(place) {
   const worker = new Worker(new URL("thread.js", import.meta.url), { type: "module", name: "medley-thread" });
   const ready = new Promise((resolve, reject) => {
-    worker.addEventListener("message", resolve, { once: true });
+    worker.addEventListener("message", ({ data: { failure } }) => (failure ? reject(new Error(failure)) : resolve()), { once: true });
     worker.addEventListener("error", (event) => {
       // Else it would be an error of the engine's own.
       event.preventDefault();

@@ -5,8 +5,14 @@ import init, { becomeThread } from "./threads/medley_web.js";
 self.addEventListener(
   "message",
   async ({ data: { module, memory, fallen } }) => {
-    await init({ module_or_path: module, memory });
-    self.postMessage("ready");
+    try {
+      await init({ module_or_path: module, memory });
+    } catch (error) {
+      // A promise that fails is no error of a worker's: nobody would hear of it.
+      self.postMessage({ failure: String(error?.message ?? error) });
+      return;
+    }
+    self.postMessage({});
     try {
       becomeThread();
     } catch (error) {
