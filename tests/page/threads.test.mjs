@@ -47,14 +47,20 @@ test("a host that sends no headers gets one thread from the first visit, several
   await saidAfter(page, threads);
 });
 
-test("where no thread starts, the page computes with one", { skip }, async (t) => {
-  server.isolate();
-  server.rewrite("thread.js", () => "throw new Error('no threads today');");
-  const { page } = await visit(t, browser, { device: "auto" });
-  await saidAfter(page, 1);
-  await clickSample(page);
-  await captionedAs(page, README_CAPTION);
-});
+const BROKEN = {
+  "where no thread starts": () => "throw new Error('no threads today');",
+  "where no thread finds room": (text) => text.replace("await init(", "await Promise.reject(new RangeError('no memory'));\ninit("),
+};
+for (const [where, breaks] of Object.entries(BROKEN)) {
+  test(`${where}, the page computes with one`, { skip }, async (t) => {
+    server.isolate();
+    server.rewrite("thread.js", breaks);
+    const { page } = await visit(t, browser, { device: "auto" });
+    await saidAfter(page, 1);
+    await clickSample(page);
+    await captionedAs(page, README_CAPTION);
+  });
+}
 
 test("a thread that falls is said, and the page starts again", { skip }, async (t) => {
   server.isolate();
@@ -66,6 +72,7 @@ test("a thread that falls is said, and the page starts again", { skip }, async (
   const { page } = await visit(t, browser, { device: "auto" });
   await clickSample(page);
   const said = alert(page, strings.trouble.engine);
+  await said.waitFor();
   fall.is = false;
   await said.getByRole("button").first().click();
   await captionedAs(page, README_CAPTION);
