@@ -1,13 +1,16 @@
 //! AdamW over a module, with gradient clipping and a running mean of the weights.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, s};
 
 use super::TrainConfig;
+use crate::error::Result;
 use crate::kernel::{AdamWStep, Moving, adamw, drift, sum_of_squares};
+use crate::readback::read;
 
 /// Added to the root of the second mean.
 const EPSILON: f64 = 1e-8;
@@ -36,7 +39,27 @@ impl Optimizer {
         Self { states: BTreeMap::new(), averages: BTreeMap::new() }
     }
 
-    /// One step; returns the module with its new weights.
+    /// Makes what is kept of every weight that has a gradient, where there is nothing yet, and waits
+    /// for it: a step that finds no room for that has then moved no weight.
+    ///
+    /// # Errors
+    /// A failing device; one without memory may panic.
+    pub async fn make_room<M: Module>(
+        &mut self,
+        module: &M,
+        grads: &GradientsParams,
+        config: &TrainConfig,
+    ) -> Result<()> {
+        let averages = config.weight_average > 0.0;
+        let mut room = Room { optimizer: self, grads, averages, path: Vec::new(), last: None };
+        module.visit(&mut room);
+        match room.last {
+            Some(last) => read(last).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// One step, for which there is [room](Self::make_room); returns the module with its new weights.
     pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams, rate: f64, config: &TrainConfig) -> M {
         let scale = clip_scale(&module, &grads, config.clip_norm);
         module.map(&mut Step { optimizer: self, grads, scale, rate, config, path: Vec::new() })
@@ -77,6 +100,39 @@ impl ModuleVisitor for Norm<'_> {
     }
 }
 
+struct Room<'a> {
+    optimizer: &'a mut Optimizer,
+    grads: &'a GradientsParams,
+    averages: bool,
+    path: Vec<String>,
+    /// A number of what was made last, `[1]`.
+    last: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Room<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(grad) = self.grads.get::<D>(param.id) else { return };
+        let path = self.path.join(".");
+        let zeros = || Tensor::zeros([grad.dims().iter().product::<usize>()], &grad.device());
+        let Optimizer { states, averages } = &mut *self.optimizer;
+        if let Entry::Vacant(place) = states.entry(path) {
+            if self.averages {
+                averages.insert(place.key().clone(), zeros());
+            }
+            let moments = place.insert(Moments { mean: zeros(), square: zeros(), time: 0 });
+            self.last = Some(moments.square.clone().slice(s![0..1]));
+        }
+    }
+}
+
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     grads: GradientsParams,
@@ -107,12 +163,7 @@ impl ModuleMapper for Step<'_> {
         param.map(|tensor| {
             let (shape, device) = (tensor.dims(), grad.device());
             let length = [shape.iter().product::<usize>()];
-            let state = states.remove(&path).unwrap_or_else(|| Moments {
-                mean: Tensor::zeros(length, &device),
-                square: Tensor::zeros(length, &device),
-                time: 0,
-            });
-            let Moments { mean, square, time } = state;
+            let Moments { mean, square, time } = states.remove(&path).expect("room was made for what has a gradient");
             let step = AdamWStep {
                 rate,
                 beta_1: self.config.beta_1,
@@ -125,13 +176,10 @@ impl ModuleMapper for Step<'_> {
             let moving = Moving { weight: tensor.inner().reshape(length), mean, square };
             let Moving { weight: weights, mean, square } = adamw(moving, grad.reshape(length), scale, step);
             states.insert(path.clone(), Moments { mean, square, time: step.time });
-            if self.config.weight_average > 0.0 {
-                let decay = self.config.weight_average;
-                let mean = match averages.remove(&path) {
-                    Some(mean) => drift(mean, weights.clone(), decay),
-                    None => weights.clone(),
-                };
-                averages.insert(path, mean);
+            if let Some(mean) = averages.remove(&path) {
+                // The mean of one step's weights is these.
+                let decay = if time == 0 { 0.0 } else { self.config.weight_average };
+                averages.insert(path, drift(mean, weights.clone(), decay));
             }
             Tensor::from_inner(weights.reshape(shape)).require_grad()
         })
@@ -160,5 +208,43 @@ impl ModuleMapper for Averaged<'_> {
             }),
             None => param,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use burn::nn::{Linear, LinearConfig};
+
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_has_a_gradient_and_no_weight_moves_meanwhile() {
+        let device = Device::flex().autodiff();
+        let model: [Linear; 2] = std::array::from_fn(|_| LinearConfig::new(3, 2).init(&device));
+        let model = model.to_vec();
+        let x = Tensor::<2>::ones([1, 3], &device);
+        let grads = GradientsParams::from_grads(model[0].forward(x).sum().backward(), &model);
+        let before = model[0].weight.val().to_data();
+        let config = TrainConfig { weight_average: 0.9, ..TrainConfig::default() };
+        let mut optimizer = Optimizer::new();
+        {
+            let mut room = pin!(optimizer.make_room(&model, &grads, &config));
+            let mut context = Context::from_waker(Waker::noop());
+            while room.as_mut().poll(&mut context).map(|made| made.expect("there is memory")) == Poll::Pending {}
+        }
+        let made = optimizer.states.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(made, ["0.bias", "0.weight"]);
+        assert!(optimizer.states.values().all(|state| state.time == 0));
+        assert_eq!(model[0].weight.val().to_data(), before);
+        let model = optimizer.step(model, grads, 1e-2, &config);
+        assert!(optimizer.states.keys().eq(&made) && optimizer.averages.keys().eq(&made));
+        // The mean of one step's weights is these.
+        let weight = model[0].weight.val().inner();
+        assert_ne!(weight.to_data(), before);
+        assert_eq!(optimizer.averages["0.weight"].to_data(), weight.reshape([6]).to_data());
     }
 }

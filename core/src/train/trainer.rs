@@ -249,8 +249,9 @@ impl<T: Task> Trainer<T> {
     /// Trains to the end of the epoch, from wherever in it the run stands.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] after a whole step, ready to be saved; [`Error::LossNotFinite`] with
-    /// the weights from before the step; unreadable photographs.
+    /// [`Error::Cancelled`] after a whole step, ready to be saved; all others with the weights from
+    /// before the step: [`Error::LossNotFinite`], [`Error::OutOfMemory`] where no smaller part of a
+    /// step fits either, unreadable photographs.
     pub async fn epoch(&mut self, report: &mut Report<'_>) -> Result<Epoch> {
         self.task.prepare(self.model.as_ref().expect("a trainer has its model"), &self.config, report).await?;
         let epoch = self.run.step / self.sizes.steps_per_epoch;
@@ -340,10 +341,24 @@ impl<T: Task> Trainer<T> {
             }
         };
         if let (true, Some(grads)) = (loss.is_finite(), grads) {
+            self.make_room(&grads).await?;
             // Taken, not copied: an old weight goes when the new one is there.
             self.model = self.model.take().map(|model| self.optimizer.step(model, grads, rate, &self.config));
         }
         Ok(loss)
+    }
+
+    /// Makes what the optimiser keeps, before it moves a weight.
+    async fn make_room(&mut self, grads: &GradientsParams) -> Result<()> {
+        let model = self.model.as_ref().expect("a trainer has its model");
+        match caught(self.optimizer.make_room(model, grads, &self.config)).await {
+            Err(Error::OutOfMemory) => {
+                // What the step computed is gone, but the device may hold on to its memory.
+                self.device.memory_cleanup();
+                caught(self.optimizer.make_room(model, grads, &self.config)).await
+            }
+            made => made,
+        }
     }
 
     /// Arranges for the next try at a step to take less memory, and says how; none where there is
