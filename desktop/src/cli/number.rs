@@ -22,6 +22,11 @@ pub fn share(text: &str) -> Result<f32, String> {
     read(text, "must be above 0 and at most 1", |number: &f32| *number > 0.0 && *number <= 1.0)
 }
 
+/// A time, in whatever unit, that may be none.
+pub fn time(text: &str) -> Result<f64, String> {
+    read(text, "must be a number from 0 on", |number: &f64| number.is_finite() && *number >= 0.0)
+}
+
 fn read<T: FromStr>(text: &str, needed: &str, is_fine: impl Fn(&T) -> bool) -> Result<T, String> {
     text.parse().ok().filter(is_fine).ok_or_else(|| needed.to_owned())
 }

@@ -11,6 +11,7 @@ use medley::train::{Schedule, TrainConfig};
 use super::preset::Preset;
 use crate::cli::data::{CaptionFiles, HELD_OUT, QuestionFiles, warn};
 use crate::cli::model::{DeviceArguments, ModelArguments};
+use crate::cli::number::time;
 
 /// Captioned pictures.
 #[derive(Args)]
@@ -59,6 +60,10 @@ pub struct RunArguments {
     /// Go on where the run in --out stopped
     #[arg(long)]
     pub resume: bool,
+
+    /// Minutes after which the run is saved in the middle of an epoch; 0 for only at its end
+    #[arg(long, default_value_t = 10.0, value_parser = time, value_name = "MINUTES")]
+    pub save_every: f64,
 
     #[command(flatten)]
     pub model: ModelArguments,

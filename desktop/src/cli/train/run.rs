@@ -1,6 +1,8 @@
 //! A run from its first step to its end: progress, saving, scoring, Ctrl-C.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use medley::checkpoint::{Checkpoint, Dtype, save};
@@ -58,6 +60,30 @@ pub struct Run<'a, T: Task, S: Scorer<T>> {
     pub scorer: S,
 }
 
+/// What of a run is in its state file, and when that is to be written anew.
+struct Saved {
+    step: usize,
+    at: Instant,
+    every: Option<Duration>,
+}
+
+impl Saved {
+    /// A step that is saved or that nothing came before; 0 minutes are never over.
+    fn new(step: usize, every_minutes: f64) -> Self {
+        let every = (every_minutes > 0.0).then(|| Duration::try_from_secs_f64(60.0 * every_minutes).ok()).flatten();
+        Self { step, at: Instant::now(), every }
+    }
+
+    fn note(&mut self, step: usize) {
+        (self.step, self.at) = (step, Instant::now());
+    }
+
+    /// Whether a step just taken is to be saved.
+    fn is_due(&self, progress: &Progress) -> bool {
+        matches!(progress, Progress::Step { .. }) && self.every.is_some_and(|every| self.at.elapsed() >= every)
+    }
+}
+
 /// Makes the run's folder; refuses one that holds a run unless that is to go on.
 pub fn prepare(arguments: &RunArguments) -> Result<()> {
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("could not create {}", arguments.out.display()))?;
@@ -71,11 +97,16 @@ fn state(arguments: &RunArguments) -> PathBuf {
     arguments.out.join("state.safetensors")
 }
 
-/// An error that ends a run; one about a picture says how to find the others.
+/// An error that ends a run, and what helps.
 fn explained(error: Error) -> anyhow::Error {
-    let is_data = matches!(error, Error::Data { .. });
-    let error = anyhow::Error::from(error);
-    if is_data { error.context("a picture cannot be read (medley data check names all of a dataset)") } else { error }
+    let help = match error {
+        Error::Data { .. } => "a picture cannot be read (medley data check names all of a dataset)",
+        Error::OutOfMemory => {
+            "one example at a time is too much; --freeze, a smaller --image-size or another --device take less"
+        }
+        error => return error.into(),
+    };
+    anyhow::Error::from(error).context(help)
 }
 
 impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
@@ -117,26 +148,38 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
         let config = self.pipeline.config().clone();
         self.pipeline = self.pipeline.with_model(Model::init(&config, &device.device));
         let mut meter = Meter::new();
+        let mut saved = Saved::new(self.trainer.step(), self.arguments.save_every);
         while !self.trainer.is_finished() {
             let mut report = |progress: Progress| {
                 meter.show(&progress);
                 log.step(&progress);
-                interrupt::flow()
+                if saved.is_due(&progress) { ControlFlow::Break(()) } else { interrupt::flow() }
             };
-            match self.trainer.epoch(&mut report).await {
+            let ended = self.trainer.epoch(&mut report).await;
+            meter.clear();
+            match ended {
                 Ok(epoch) => {
-                    meter.clear();
                     self.finish_epoch(epoch.epoch, epoch.train_loss, &mut log, &mut best).await?;
-                    meter.go_on();
+                    saved.note(self.trainer.step());
                 }
-                Err(Error::Cancelled) => {
-                    meter.clear();
+                Err(Error::Cancelled) if interrupt::flow().is_break() => {
                     self.trainer.save(&state).await?;
                     eprintln!("stopped after step {} and saved; go on with --resume", self.trainer.step());
                     return Ok(130);
                 }
-                Err(error) => return Err(explained(error)),
+                Err(Error::Cancelled) => {
+                    // A disk that is full now may have room at the end of the epoch.
+                    if let Err(error) = self.trainer.save(&state).await {
+                        eprintln!("step {} could not be saved: {:#}", self.trainer.step(), anyhow::Error::from(error));
+                    }
+                    saved.note(self.trainer.step());
+                }
+                Err(error) => {
+                    self.save_before(&error, &saved).await;
+                    return Err(explained(error));
+                }
             }
+            meter.go_on();
         }
         if let Some(best) = best {
             let path = out.join("best.safetensors");
@@ -146,6 +189,16 @@ impl<T: Task<Model: Into<Model>>, S: Scorer<T>> Run<'_, T, S> {
             eprintln!("{before}best {name} {:.1}: {}", 100.0 * best.value, path.display());
         }
         Ok(ALL_GOOD)
+    }
+
+    /// Keeps what was learned until an error, if it is worth going on from and the device still answers.
+    async fn save_before(&self, error: &Error, saved: &Saved) {
+        let step = self.trainer.step();
+        // Where a loss is no number, the weights were on their way there.
+        let is_worth = !matches!(error, Error::LossNotFinite { .. }) && step > saved.step;
+        if is_worth && self.trainer.save(&state(self.arguments)).await.is_ok() {
+            eprintln!("saved after step {step}; go on with --resume");
+        }
     }
 
     async fn finish_epoch(
