@@ -10,7 +10,6 @@ import { TINY, addressOf, assertEveryHead, everyHead, mountTiny } from "./tiny.m
 /** With the adapter's name, or without where the browser keeps it. */
 const WEBGPU = /^WebGPU( · .+)?$/;
 const OPTIONAL = /status of 404/;
-const WHOLE = process.env.MEDLEY_PAGE_WEBGPU === "1" ? false : "takes minutes; MEDLEY_PAGE_WEBGPU=1 runs it";
 const MINUTES_MS = 20 * 60_000;
 
 let browser, server;
@@ -112,7 +111,7 @@ test("a device lost in mid-caption is said, and the caption is written on the CP
   await page.getByText(strings.engineCpuChosen(1), { exact: true }).waitFor();
 });
 
-test("the built-in model captions the sample picture over WebGPU as on the CPU", { skip: WHOLE }, async (t) => {
+test("the built-in model captions the sample picture over WebGPU as on the CPU", async (t) => {
   const { page, context } = await visit(t, browser, { device: "software" });
   context.setDefaultTimeout(MINUTES_MS);
   await ready(page);
