@@ -14,7 +14,7 @@ const MINUTES_MS = 20 * 60_000;
 
 let browser, server;
 before(async () => {
-  browser = await start({ webgpu: true });
+  browser = await start("--enable-unsafe-webgpu");
   ({ server } = browser);
   mountTiny(server);
 });

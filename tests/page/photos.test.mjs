@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import {
-  README_CAPTION, alert, captioned, captionedAs, choose, clickSample, closeDialog, manifest, open, photo, ready, start, strings,
-  visit,
+  README_CAPTION, alert, captioned, captionedAs, choose, clickSample, closeDialog, exported, manifest, open, photo, ready, start,
+  strings, thumbnail, visit,
 } from "./support.mjs";
 
 const PHOTOS = ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"];
@@ -126,22 +126,6 @@ test("a file of another kind is refused with a sentence", async (t) => {
   await alert(page, strings.trouble.picture).waitFor();
 });
 
-test("a photo is taken in by dropping and by pasting", async (t) => {
-  const { page } = await visit(t, browser);
-  await ready(page);
-  await page.evaluate(async () => {
-    const held = async (file) => {
-      const data = new DataTransfer();
-      data.items.add(new File([await (await fetch(`samples/${file}`)).blob()], file, { type: "image/jpeg" }));
-      return data;
-    };
-    dispatchEvent(new DragEvent("drop", { dataTransfer: await held("astronaut.jpg") }));
-    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: await held("coffee.jpg"), bubbles: true }));
-  });
-  await thumbnail(page, "astronaut.jpg", "done").waitFor();
-  await thumbnail(page, "coffee.jpg", "done").waitFor();
-});
-
 test("a photo on the stage can be captioned with the keyboard alone", async (t) => {
   const { page } = await visit(t, browser);
   await ready(page);
@@ -155,17 +139,6 @@ test("a photo on the stage can be captioned with the keyboard alone", async (t) 
   await page.keyboard.press("Enter");
   await captionedAs(page, README_CAPTION);
 });
-
-function thumbnail(page, name, state) {
-  return page.getByRole("button", { name: strings.photoButton(name, strings.photoStates[state]), exact: true });
-}
-
-async function exported(page, form) {
-  await page.getByRole("button", { name: strings.exportOpen, exact: true }).click();
-  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: form, exact: true }).click()]);
-  await closeDialog(page);
-  return readFileSync(await download.path());
-}
 
 /** The sample picture at 6,325 x 6,325 pixels, in Base64. */
 async function drawLarge() {

@@ -27,11 +27,11 @@ export const fixture = (name) => join(root, "tests/fixtures", name);
 /** The caption of assets/astronaut.jpg that the README shows: what the command line prints. */
 export const README_CAPTION = /^assets\/astronaut\.jpg\t(.*)$/m.exec(readFileSync(join(root, "README.md"), "utf8"))[1];
 
-/** Starts a browser and a server for the tests of a file; `webgpu` lets it imitate a graphics device. */
-export async function start({ webgpu = false } = {}) {
+/** Starts a browser, with these switches beside the usual, and a server for the tests of a file. */
+export async function start(...switches) {
   const server = await Server.start();
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  const browser = await chromium.launch({ executablePath, args: webgpu ? [...FLAGS, "--enable-unsafe-webgpu"] : FLAGS });
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...switches] });
   const stop = async () => {
     await browser.close();
     server.stop();
@@ -137,6 +137,19 @@ export async function loadFrom(page, address, name) {
 
 export async function closeDialog(page) {
   await page.getByRole("dialog").getByRole("button", { name: strings.close, exact: true }).click();
+}
+
+/** The button of a photo in the gallery, once it is in this state. */
+export function thumbnail(page, name, state) {
+  return page.getByRole("button", { name: strings.photoButton(name, strings.photoStates[state]), exact: true });
+}
+
+/** The file that a visitor gets who exports in this form. */
+export async function exported(page, form) {
+  await page.getByRole("button", { name: strings.exportOpen, exact: true }).click();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: form, exact: true }).click()]);
+  await closeDialog(page);
+  return readFileSync(await download.path());
 }
 
 /** Notes every text that the caption has from now on; the function it answers gives them. */
