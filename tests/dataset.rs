@@ -270,6 +270,20 @@ fn captions_make_questions_and_answers_make_captions_that_are_learned_from() {
 
 /// What CapFilt writes as shards is learned from, and says where each text comes from.
 #[test]
+fn what_is_found_is_compared_with_a_split_that_is_not_searched() {
+    let (folder, model) = (clean(), tiny("tiny_itm"));
+    let eval = |more: &[&str]| {
+        let eval = ["eval", "retrieval", "--data", "list.json", "--split", "train", "--k-test", "2", "--json"];
+        medley(folder.path(), &with(&[&eval[..], more].concat(), &model))
+    };
+    let scores = parsed(&eval(&["--bank-split", "val", "--logit-weight", "0.5"]), 0);
+    assert_eq!((&scores["images"], &scores["texts"]), (&json!(2), &json!(3)));
+    assert!(err(&eval(&["--bank-split", "train"]), 1).contains("choose another split"));
+    assert!(err(&eval(&["--bank-split", "val", "--lm-weight", "1"]), 1).contains("captioning"));
+    assert!(err(&eval(&["--lm-weight", "1"]), 2).contains("--bank-split"));
+}
+
+#[test]
 fn cleaned_pairs_in_shards_are_trained_on_and_scored() {
     let folder = TempDir::new().unwrap();
     let web = folder.path().join("web");

@@ -7,9 +7,11 @@
 
 use std::ops::ControlFlow;
 
+use burn::tensor::{Bool, Tensor, TensorData};
 use medley::checkpoint::LoadOptions;
+use medley::loss::{Reduction, lm};
 use medley::model::Model;
-use medley::pipeline::{Rerank, Retrieved};
+use medley::pipeline::{Bank, Found, Rerank, Retrieved};
 use medley::progress::{Progress, silent};
 use medley::text::Context;
 use medley::tokenizer::pad;
@@ -36,8 +38,34 @@ fn texts() -> Vec<String> {
 }
 
 fn retrieve(pipeline: &Pipeline, rerank: Rerank) -> Retrieved {
+    retrieve_beside(pipeline, rerank, None)
+}
+
+fn retrieve_beside(pipeline: &Pipeline, rerank: Rerank, bank: Option<&Bank>) -> Retrieved {
     let mut pixels = |index| Ok(picture(index));
-    pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), rerank, &mut silent)).unwrap()
+    pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), rerank, bank, &mut silent)).unwrap()
+}
+
+/// Two pictures that are not searched, and two texts.
+const BESIDE: ([usize; 2], [&str; 2]) = ([7, 9], ["a man", "the dog on the snow"]);
+
+fn bank(pipeline: &Pipeline) -> Bank {
+    let (pictures, texts) = BESIDE;
+    let mut pixels = |index: usize| Ok(picture(pictures[index]));
+    let texts = texts.map(str::to_owned);
+    pollster::block_on(pipeline.bank(pictures.len(), &mut pixels, &texts, &mut silent)).unwrap()
+}
+
+/// A random pre-training model: it compares and writes.
+fn pretrained() -> Pipeline {
+    let tokenizer = Some(fixture("tokenizer").join("tokenizer.json"));
+    let config = Some(fixture("tiny_itm").join("config.json"));
+    let options = LoadOptions { tokenizer, config, skip_training_state: true, ..LoadOptions::default() };
+    Pipeline::load(&fixture("orig").join("pretrain.pth"), &device("cpu"), &options, &mut silent).unwrap()
+}
+
+fn score(found: &Found, place: usize) -> f32 {
+    found.iter().find(|(key, _)| *key == place).unwrap().1
 }
 
 fn places(found: &[(usize, f32)]) -> Vec<usize> {
@@ -52,8 +80,8 @@ fn a_score_is_what_reading_both_says_and_how_alike_they_are() {
     let Model::Matcher(model) = pipeline.model() else { panic!("not a matcher") };
     let found = retrieve(&pipeline, Rerank::of(100));
     for (image, found_texts) in found.texts.iter().enumerate() {
-        let pixels = burn::tensor::TensorData::new(picture(image), [1, 3, 32, 32]);
-        let image_embeds = model.vision().forward(burn::tensor::Tensor::from_data(pixels, &device("cpu")));
+        let pixels = TensorData::new(picture(image), [1, 3, 32, 32]);
+        let image_embeds = model.vision().forward(Tensor::from_data(pixels, &device("cpu")));
         let matches =
             pollster::block_on(pipeline.match_texts(&pipeline.see(&[picture(image)]), &texts(), false)).unwrap();
         assert_eq!(places(found_texts), [0, 1, 2, 3, 4]);
@@ -74,16 +102,84 @@ fn a_score_is_what_reading_both_says_and_how_alike_they_are() {
 #[test]
 fn reading_counts_as_much_as_asked() {
     let pipeline = pipeline();
-    let at = |logit_weight| retrieve(&pipeline, Rerank { candidates: 100, logit_weight });
-    let score = |found: &Retrieved, image: usize, text: usize| {
-        found.texts[image].iter().find(|(place, _)| *place == text).unwrap().1
-    };
+    let at = |logit_weight| retrieve(&pipeline, Rerank { logit_weight, ..Rerank::of(100) });
     let (none, half, whole) = (at(0.0), at(0.5), at(1.0));
     assert_eq!(none.images, retrieve(&pipeline, Rerank::of(0)).images);
     for (image, text) in (0..PICTURES).flat_map(|image| (0..TEXTS.len()).map(move |text| (image, text))) {
-        let [none, half, whole] = [&none, &half, &whole].map(|found| score(found, image, text));
+        let [none, half, whole] = [&none, &half, &whole].map(|found| score(&found.texts[image], text));
         assert!((half - (none + whole) / 2.0).abs() < ROUNDING && none != whole, "{none}, {half}, {whole}");
     }
+}
+
+#[test]
+fn what_is_near_a_bank_counts_for_less() {
+    let pipeline = pipeline();
+    let temperature = 1.0 / 20.0;
+    let read = |texts: &[String]| pollster::block_on(pipeline.text_features(texts, &mut silent)).unwrap();
+    let see = |pictures: &[usize]| {
+        let pixels: Vec<Vec<f32>> = pictures.iter().map(|index| picture(*index)).collect();
+        pollster::block_on(pipeline.features(&pipeline.see(&pixels))).unwrap()
+    };
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let common = |feature: &[f32], keys: &[Vec<f32>]| {
+        let likely: f32 = keys.iter().map(|key| (cosine(feature, key) / temperature).exp()).sum();
+        temperature * (likely / keys.len() as f32).ln()
+    };
+    let found = retrieve_beside(&pipeline, Rerank::of(0), Some(&bank(&pipeline)));
+    let (images, texts) = (see(&[0, 1, 2, 3]), read(&texts()));
+    let (bank_images, bank_texts) = (see(&BESIDE.0), read(&BESIDE.1.map(str::to_owned)));
+    for (image, text) in (0..PICTURES).flat_map(|image| (0..TEXTS.len()).map(move |text| (image, text))) {
+        let similarity = cosine(&images[image], &texts[text]);
+        let of_text = similarity - common(&texts[text], &bank_images);
+        let of_image = similarity - common(&images[image], &bank_texts);
+        assert!((score(&found.texts[image], text) - of_text).abs() < ROUNDING);
+        assert!((score(&found.images[text], image) - of_image).abs() < ROUNDING);
+    }
+}
+
+#[test]
+fn what_a_picture_explains_better_than_the_average_one_counts_as_asked() {
+    let pipeline = pretrained();
+    let Model::Pretraining(model) = pipeline.model() else { panic!("no pre-training model") };
+    let see = |index| {
+        model.vision().forward(Tensor::from_data(TensorData::new(picture(index), [1, 3, 32, 32]), &device("cpu")))
+    };
+    let surprise = |states: Tensor<3>, text: &str| {
+        let tokens = pipeline.tokens();
+        let row = pipeline.tokenizer().encode_between(tokens.decode, text, usize::MAX).unwrap();
+        let ids = pad(&[row], tokens.pad, &device("cpu")).ids;
+        let logits = model.writer().logits(ids.clone(), None, &Context::new(states));
+        let none = Tensor::<2, Bool>::zeros(ids.dims(), &device("cpu"));
+        values(lm(logits, ids, none, 0.0, Reduction::RowSum))[0]
+    };
+    let average = (see(BESIDE.0[0]) + see(BESIDE.0[1])) / 2.0;
+    let bank = bank(&pipeline);
+    let at = |lm_weight| retrieve_beside(&pipeline, Rerank { lm_weight, ..Rerank::of(100) }, Some(&bank));
+    let (without, with) = (at(0.0), at(0.5));
+    for (image, text) in (0..PICTURES).flat_map(|image| (0..TEXTS.len()).map(move |text| (image, text))) {
+        let better = surprise(average.clone(), TEXTS[text]) - surprise(see(image), TEXTS[text]);
+        for (without, with, place) in
+            [(&without.texts[image], &with.texts[image], text), (&without.images[text], &with.images[text], image)]
+        {
+            let more = score(with, place) - score(without, place);
+            assert!((more - 0.5 * better).abs() < 10.0 * ROUNDING, "{more} is not half of {better}");
+        }
+    }
+}
+
+#[test]
+fn a_decoder_is_asked_only_where_there_is_one_and_a_bank() {
+    let asked = |pipeline: &Pipeline, bank: Option<&Bank>| {
+        let mut pixels = |index| Ok(picture(index));
+        let rerank = Rerank { lm_weight: 0.1, ..Rerank::of(3) };
+        pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), rerank, bank, &mut silent)).err()
+    };
+    assert!(matches!(asked(&pretrained(), None), Some(Error::Option { option: "lm_weight", .. })));
+    let matcher = pipeline();
+    assert!(matches!(asked(&matcher, Some(&bank(&matcher))), Some(Error::NoHead { .. })));
+    let mut pixels = |index| Ok(picture(index));
+    let empty = pollster::block_on(matcher.bank(0, &mut pixels, &texts(), &mut silent));
+    assert!(matches!(empty, Err(Error::Option { option: "bank", .. })));
 }
 
 #[test]
@@ -105,7 +201,7 @@ fn retrieval_can_be_stopped() {
         _ => ControlFlow::Continue(()),
     };
     let mut pixels = |index| Ok(picture(index));
-    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), &mut stop));
+    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), None, &mut stop));
     assert!(matches!(found, Err(Error::Cancelled)));
 }
 
@@ -114,7 +210,8 @@ fn a_picture_that_cannot_be_read_is_an_error() {
     let pipeline = pipeline();
     let mut pixels =
         |index: usize| -> Result<Vec<f32>> { if index == 2 { Err(Error::EmptyText) } else { Ok(picture(index)) } };
-    let found = pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), &mut silent));
+    let found =
+        pollster::block_on(pipeline.retrieve(PICTURES, &mut pixels, &texts(), Rerank::of(3), None, &mut silent));
     assert!(matches!(found, Err(Error::EmptyText)));
 }
 

@@ -5,9 +5,11 @@ mod logits;
 mod rank;
 mod sample;
 mod steps;
+mod surprise;
 
 pub use logits::{keep_top_k, keep_top_p};
 pub use rank::{RankedAnswer, rank};
+pub use surprise::surprise;
 
 use std::ops::ControlFlow;
 

@@ -1,6 +1,7 @@
 //! What a product calls: bytes and strings in, strings and scores out.
 
 mod answer;
+mod bank;
 mod caption;
 mod compare;
 mod dialog;
@@ -9,8 +10,10 @@ mod look;
 mod reason;
 mod retrieve;
 mod seen;
+mod surprise;
 
 pub use answer::{Answer, AnswerOptions};
+pub use bank::Bank;
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
 pub use dialog::DialogQuestion;

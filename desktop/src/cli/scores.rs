@@ -6,7 +6,7 @@ use medley::eval::{
     CaptionScores, DialogScores, RankedRound, RetrievalScores, caption_scores, dialog_scores, ranks, retrieval_scores,
 };
 use medley::generate::{GenerateConfig, Strategy};
-use medley::pipeline::{DialogQuestion, PixelPair, Rerank};
+use medley::pipeline::{Bank, DialogQuestion, PixelPair, Rerank};
 use medley::preprocess::pre_caption;
 use medley::{AnswerOptions, CaptionOptions, Error, Pipeline, Progress};
 
@@ -78,8 +78,26 @@ pub async fn retrieval_score(
     pipeline: &Pipeline,
     examples: &[CaptionExample],
     rerank: Rerank,
+    bank: Option<&Bank>,
     bar: &mut Bar,
 ) -> Result<RetrievalScores> {
+    let (image_of, texts) = texts_of(pipeline, examples)?;
+    let mut pixels = |image: usize| read(pipeline, &examples[image].image);
+    let mut report = |progress| bar.report(progress);
+    let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, rerank, bank, &mut report).await?;
+    Ok(retrieval_scores(&found.texts, &found.images, &image_of))
+}
+
+/// Examples to compare with, of which none is searched.
+pub async fn bank_of(pipeline: &Pipeline, examples: &[CaptionExample], bar: &mut Bar) -> Result<Bank> {
+    let (_, texts) = texts_of(pipeline, examples)?;
+    let mut pixels = |image: usize| read(pipeline, &examples[image].image);
+    let mut report = |progress| bar.report(progress);
+    Ok(pipeline.bank(examples.len(), &mut pixels, &texts, &mut report).await?)
+}
+
+/// The captions of all examples, and the place of the example of each.
+fn texts_of(pipeline: &Pipeline, examples: &[CaptionExample]) -> Result<(Vec<usize>, Vec<String>)> {
     let (mut image_of, mut texts) = (Vec::new(), Vec::new());
     for (image, example) in examples.iter().enumerate() {
         // As in training: what is nothing but punctuation is no text, and a long one is read as far as it goes.
@@ -88,10 +106,7 @@ pub async fn retrieval_score(
             texts.push(pipeline.shortened(&pre_caption(caption, usize::MAX))?);
         }
     }
-    let mut pixels = |image: usize| read(pipeline, &examples[image].image);
-    let mut report = |progress| bar.report(progress);
-    let found = pipeline.retrieve(examples.len(), &mut pixels, &texts, rerank, &mut report).await?;
-    Ok(retrieval_scores(&found.texts, &found.images, &image_of))
+    Ok((image_of, texts))
 }
 
 /// Answers every question of a dataset, or the first of them until someone stops it.

@@ -114,4 +114,9 @@ impl CaptionData {
     fn read(&self) -> Result<Vec<CaptionExample>> {
         Ok(self.files.read(self.split.as_deref())?.examples)
     }
+
+    /// Another split of the same data.
+    fn read_split(&self, split: &str) -> Result<Vec<CaptionExample>> {
+        Ok(self.files.read(Some(split))?.examples)
+    }
 }

@@ -1,13 +1,16 @@
 //! `medley eval retrieval`.
 
-use anyhow::Result;
+use std::collections::HashSet;
+
+use anyhow::{Result, bail};
 use clap::Args;
 use medley::pipeline::Rerank;
 
 use super::{CaptionData, ScoreArguments};
+use crate::cli::number::{count, finite};
 use crate::cli::print;
 use crate::cli::progress::Bar;
-use crate::cli::scores::retrieval_score;
+use crate::cli::scores::{bank_of, retrieval_score};
 
 /// What to search, and how.
 #[derive(Args)]
@@ -24,6 +27,17 @@ pub struct Arguments {
     /// whose reading is surer than it is right does better with less
     #[arg(long, default_value_t = 1.0, value_name = "W")]
     logit_weight: f32,
+    /// Another split of the data to compare with, such as train: what is near all of it counts for less (Querybank
+    /// normalisation, arXiv 2112.12777)
+    #[arg(long, value_name = "NAME")]
+    bank_split: Option<String>,
+    /// Pictures of it at most, with all their captions
+    #[arg(long, value_parser = count, default_value = "1000", requires = "bank_split", value_name = "N")]
+    bank_size: usize,
+    /// How much it counts how much likelier the decoder finds the text for the picture than for the average one of the
+    /// bank: for models that compare and write, something like 0.01
+    #[arg(long, value_parser = finite, default_value = "0", requires = "bank_split", value_name = "W")]
+    lm_weight: f32,
 }
 
 /// Finds texts and pictures and prints how often the right ones were among the first.
@@ -31,8 +45,21 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
     let examples = arguments.data.read()?;
     let pipeline = arguments.score.open().await?;
     let mut bar = Bar::new();
-    let rerank = Rerank { candidates: arguments.k_test, logit_weight: arguments.logit_weight };
-    let scores = retrieval_score(&pipeline, &examples, rerank, &mut bar).await?;
+    let Arguments { k_test: candidates, logit_weight, lm_weight, .. } = arguments;
+    let rerank = Rerank { candidates, logit_weight, lm_weight };
+    let bank = match &arguments.bank_split {
+        Some(split) => {
+            let mut beside = arguments.data.read_split(split)?;
+            let searched: HashSet<&str> = examples.iter().map(|example| example.id.as_str()).collect();
+            if beside.iter().any(|beside| searched.contains(beside.id.as_str())) {
+                bail!("--bank-split {split} holds pictures that are searched: choose another split");
+            }
+            beside.truncate(arguments.bank_size);
+            Some(bank_of(&pipeline, &beside, &mut bar).await?)
+        }
+        None => None,
+    };
+    let scores = retrieval_score(&pipeline, &examples, rerank, bank.as_ref(), &mut bar).await?;
     bar.clear();
     arguments.score.show(&scores, || {
         print(&format_args!("{} pictures, {} texts", scores.images, scores.texts));

@@ -157,7 +157,7 @@ impl<M: LearnsPairs> Scorer<PairTask<M>> for Recall {
 
     async fn score(&self, _: &Trainer<PairTask<M>>, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let mut bar = Bar::new();
-        let scores = retrieval_score(pipeline, val, Rerank::of(self.candidates), &mut bar).await?;
+        let scores = retrieval_score(pipeline, val, Rerank::of(self.candidates), None, &mut bar).await?;
         bar.clear();
         let line = format!(
             "TR@1 {:.1}, IR@1 {:.1}, mean recall {:.1}",
