@@ -177,7 +177,10 @@ fn devices_and_pipes_are_no_pictures() {
 
 #[test]
 fn ctrl_c_ends_the_wait_for_a_list() {
-    let mut child = medley(&["caption", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    // Where the tests run in the background of a shell, what they start would not hear of Ctrl-C.
+    let mut child = Command::new("env");
+    child.args(["--default-signal=INT", env!("CARGO_BIN_EXE_medley"), "caption", "-"]).env("MEDLEY_DEVICE", "cpu");
+    let mut child = child.env_remove("MEDLEY_MODEL").stdin(Stdio::piped()).spawn().unwrap();
     sleep(Duration::from_millis(500));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ended = (0..100).any(|_| {
