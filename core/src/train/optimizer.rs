@@ -59,6 +59,13 @@ impl Optimizer {
         }
     }
 
+    /// Drops what was made and no step has used: of memory that was not found nothing is kept.
+    pub fn leave_room(&mut self) {
+        let Self { states, averages } = self;
+        states.retain(|_, state| state.time > 0);
+        averages.retain(|path, _| states.contains_key(path));
+    }
+
     /// One step, for which there is [room](Self::make_room); returns the module with its new weights.
     pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams, rate: f64, config: &TrainConfig) -> M {
         let scale = clip_scale(&module, &grads, config.clip_norm);
@@ -241,6 +248,7 @@ mod tests {
         assert!(optimizer.states.values().all(|state| state.time == 0));
         assert_eq!(model[0].weight.val().to_data(), before);
         let model = optimizer.step(model, grads, 1e-2, &config);
+        optimizer.leave_room();
         assert!(optimizer.states.keys().eq(&made) && optimizer.averages.keys().eq(&made));
         // The mean of one step's weights is these.
         let weight = model[0].weight.val().inner();

@@ -354,8 +354,10 @@ impl<T: Task> Trainer<T> {
         match caught(self.optimizer.make_room(model, grads, &self.config)).await {
             Err(Error::OutOfMemory) => {
                 // What the step computed is gone, but the device may hold on to its memory.
+                self.optimizer.leave_room();
                 self.device.memory_cleanup();
-                caught(self.optimizer.make_room(model, grads, &self.config)).await
+                let made = caught(self.optimizer.make_room(model, grads, &self.config)).await;
+                made.inspect_err(|_| self.optimizer.leave_room())
             }
             made => made,
         }
