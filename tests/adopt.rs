@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
-use medley::Error;
 use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
 use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay, with_match_threshold};
+use medley::nn::each_weight;
 use medley::progress::silent;
 use medley::text::{Context, Sharing};
 use medley::vision::VisionConfig;
+use medley::{Error, with_model};
 use medley_tests::{Reference, device, fixture, largest_difference, turn, values};
 
 fn open(path: &str, sizes: &str) -> (Model, BlipConfig) {
@@ -52,7 +55,7 @@ fn what_a_captioner_learned_goes_back_into_the_model_it_was_a_part_of() {
     let _turn = turn();
     let (model, config) = pretraining();
     let learned = Model::init(&BlipConfig { kind: Kind::Captioner, ..config }, &device("cpu"));
-    let (whole, taken) = overlay(model, &learned).unwrap();
+    let (whole, taken) = overlay(model, &learned, 1.0).unwrap();
     let (Model::Captioner(learned), Model::Pretraining(whole)) = (&learned, &whole) else { panic!("other kinds") };
     assert!(taken > 10, "{taken}");
     let image = image(&Model::from(whole.clone()));
@@ -60,12 +63,34 @@ fn what_a_captioner_learned_goes_back_into_the_model_it_was_a_part_of() {
     assert_eq!(written, values(whole.writer().logits(ids(), None, &image)));
 }
 
+#[test]
+fn half_of_the_way_two_models_are_their_mean() {
+    let _turn = turn();
+    let (model, config) = pretraining();
+    let other = Model::init(&config, &device("cpu"));
+    let weights = |model: &Model| {
+        let mut found = BTreeMap::new();
+        let mut note = |path: &str, _: &[usize], weight| {
+            found.insert(path.to_owned(), values(weight));
+        };
+        with_model!(model, module => each_weight(module, &mut note));
+        found
+    };
+    let (one, two) = (weights(&model), weights(&other));
+    let (soup, taken) = overlay(model, &other, 0.5).unwrap();
+    assert_eq!((taken, one.len()), (two.len(), two.len()));
+    for (path, mixed) in weights(&soup) {
+        let means = one[&path].iter().zip(&two[&path]).map(|(one, two)| (one + two) / 2.0);
+        assert!(mixed.iter().zip(means).all(|(mixed, mean)| (mixed - mean).abs() < 1e-6), "{path}");
+    }
+}
+
 /// The wide captioner's images are 60 wide and not 48; its text states are as wide as here.
 #[test]
 fn a_part_of_other_shapes_does_not_go_into_the_whole() {
     let (model, _) = pretraining();
     let (wide, _) = open("tiny_wide_caption", "tiny_wide_caption");
-    match overlay(model, &wide) {
+    match overlay(model, &wide, 1.0) {
         Err(Error::MisshapenWeight { name, found, expected }) => {
             assert!(!name.is_empty() && found != expected, "{name}: {found:?} and {expected:?}");
         }

@@ -95,7 +95,7 @@ pub async fn teach(
             break;
         }
     }
-    let (model, _) = overlay(pipeline.model().clone(), &Model::from(trainer.model()))?;
+    let (model, _) = overlay(pipeline.model().clone(), &Model::from(trainer.model()), 1.0)?;
     Ok(pipeline.with_model(model))
 }
 

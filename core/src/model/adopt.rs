@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::{BlipConfig, Kind, Model};
 use crate::error::{Error, Result};
@@ -64,13 +64,23 @@ pub fn adopt(source: &Model, config: &BlipConfig, device: &Device) -> (Model, Ve
     (model, fresh)
 }
 
-/// The model with the weights that `other` has at the same paths, and how many those are: what a
-/// captioner learned further goes back into the model it was a part of.
+/// The model with the weights that `other` has at the same paths, and how many those are: what a captioner learned
+/// further goes back into the model it was a part of.
+///
+/// With a share below 1 each weight goes only so far towards the other's: half of the way, two models that learned from
+/// a common start become their mean, a soup (Wortsman et al., arXiv 2203.05482), which is often better than either.
 ///
 /// # Errors
 /// [`Error::MisshapenWeight`] for a weight that both have in different shapes: the rest of `other`
 /// learned beside it, and means nothing without it.
-pub fn overlay(model: Model, other: &Model) -> Result<(Model, usize)> {
+pub fn overlay(model: Model, other: &Model, share: f64) -> Result<(Model, usize)> {
+    let mut own = Weights::new();
+    if share < 1.0 {
+        let mut note = |path: &str, shape: &[usize], weight| {
+            own.insert(path.to_owned(), (shape.to_vec(), weight));
+        };
+        with_model!(&model, module => each_weight(module, &mut note));
+    }
     let mut known = Weights::new();
     let mut note = |path: &str, shape: &[usize], weight| {
         known.insert(path.to_owned(), (shape.to_vec(), weight));
@@ -85,7 +95,14 @@ pub fn overlay(model: Model, other: &Model) -> Result<(Model, usize)> {
             return None;
         }
         taken += 1;
-        Some(weight)
+        Some(match own.remove(path) {
+            // Of 16-bit weights too the mean is taken in 32 bits.
+            Some((_, own)) => {
+                let dtype = own.dtype();
+                (own.cast(DType::F32) * (1.0 - share) + weight.cast(DType::F32) * share).cast(dtype)
+            }
+            None => weight,
+        })
     };
     let model = with_model!(model, module => Model::from(replace_weights(module, &mut take)));
     misshapen.map_or(Ok((model, taken)), Err)

@@ -19,6 +19,8 @@ Examples:
   medley convert blip-vqa-base small.safetensors --dtype q8
   What a captioner learned after it was a part of a model that does more, back into that model:
     medley convert whole.safetensors better.safetensors --with captioner.safetensors
+  The mean of two models that learned from a common start, which is often better than either:
+    medley convert one.safetensors soup.safetensors --with other.safetensors --share 0.5
   medley convert model_base_retrieval_coco.pth matcher.safetensors --skip-training-state --tokenizer vocab.txt";
 
 /// Number format of the result.
@@ -47,6 +49,10 @@ pub struct Arguments {
     /// Take all weights that this checkpoint has at the same places from there
     #[arg(long, value_name = "PATH")]
     with: Option<PathBuf>,
+    /// With --with: how far each of them goes there, 1 all the way; with 0.5 two that learned from a common start become
+    /// their mean, a soup
+    #[arg(long, default_value_t = 1.0, value_name = "P", value_parser = share, requires = "with")]
+    share: f64,
     /// Call a match (0.5) from here on what had this ITM probability: the fair threshold of `eval capfilt`
     #[arg(long, value_name = "P", value_parser = probability)]
     match_threshold: Option<f64>,
@@ -62,6 +68,11 @@ pub struct Arguments {
     /// Leave out momentum copies and feature queues
     #[arg(long)]
     skip_training_state: bool,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0 && *number <= 1.0);
+    number.ok_or_else(|| "it is a share above 0 and at most 1".to_owned())
 }
 
 fn probability(text: &str) -> std::result::Result<f64, String> {
@@ -96,7 +107,7 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         bar.clear();
         let other = loaded.map_err(|error| not_loaded(&with.display().to_string(), error))?;
         let fits = || format!("{} does not fit into {}", with.display(), arguments.input.display());
-        let (model, taken) = overlay(checkpoint.model, &other.model).with_context(fits)?;
+        let (model, taken) = overlay(checkpoint.model, &other.model, arguments.share).with_context(fits)?;
         if taken == 0 {
             bail!("{} has no weight at a place of {}", with.display(), arguments.input.display());
         }
