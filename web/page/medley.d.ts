@@ -93,6 +93,11 @@ export interface CaptionOptions extends CallOptions {
   /** How many captions; at most `beams` under beam search. */
   count?: number;
   repetitionPenalty?: number;
+  /**
+   * How much it counts how similar a whole caption is to the picture, where beam search ends with several and the model
+   * compares too; default 1, 0 to take what beam search has first.
+   */
+  similarityWeight?: number;
   /** Hears the text so far after every token. */
   onText?: (text: string) => void;
 }

@@ -23,6 +23,7 @@ pub struct Options {
     no_repeat_ngram: Option<usize>,
     count: Option<usize>,
     prompt: Option<String>,
+    similarity_weight: Option<f32>,
     choices: Vec<String>,
 }
 
@@ -48,7 +49,12 @@ impl Options {
 
     /// As options for captions.
     pub fn caption(self) -> CaptionOptions {
-        CaptionOptions { generate: self.generate(GenerateConfig::default()), prompt: self.prompt }
+        let default = CaptionOptions::default();
+        CaptionOptions {
+            generate: self.generate(default.generate),
+            similarity_weight: self.similarity_weight.unwrap_or(default.similarity_weight),
+            prompt: self.prompt,
+        }
     }
 
     /// As options for answers.

@@ -101,7 +101,7 @@ async fn synthesize(captioner: &Pipeline, picture: &[u8], index: usize, config: 
     let seed = config.seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let strategy = Strategy::Sample { top_p: config.top_p, top_k: 0, temperature: 1.0, seed };
     let generate = GenerateConfig { strategy, max_length: config.max_length, ..GenerateConfig::default() };
-    let options = CaptionOptions { generate, prompt: None };
+    let options = CaptionOptions { generate, ..CaptionOptions::default() };
     let written = captioner.caption(&captioner.see(&[captioner.pixels(picture)?]), &options, &mut silent).await?;
     Ok(written.into_iter().flatten().next().map_or_else(String::new, |caption| caption.text))
 }

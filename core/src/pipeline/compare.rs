@@ -9,7 +9,7 @@ use crate::model::{Comparer, Model};
 use crate::preprocess::pre_caption;
 
 /// Words of a text that are read.
-const MAX_WORDS: usize = 30;
+pub(super) const MAX_WORDS: usize = 30;
 
 /// How well a text describes a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::generate::GenerateArguments;
 use super::inputs::find;
 use super::model::ReadArguments;
+use super::number::finite;
 use super::progress::Bar;
 use super::sidecar::{Existing, Sidecars, Write};
 use super::{ALL_GOOD, SOME_FAILED, STOPPED, interrupt, picture};
@@ -41,6 +42,10 @@ pub struct Arguments {
     /// What captions begin with; cut off again
     #[arg(long)]
     prompt: Option<String>,
+    /// How much it counts how similar a whole caption is to the picture, where beam search ends with several and the
+    /// model compares too; 0 to take what beam search has first
+    #[arg(long, default_value_t = 1.0, value_name = "W", value_parser = finite)]
+    similarity_weight: f32,
     /// Pictures read in one pass
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -53,7 +58,8 @@ pub struct Arguments {
 /// Captions every picture; bad ones are reported and skipped.
 pub async fn run(arguments: Arguments) -> Result<u8> {
     let generate = arguments.generate.config(GenerateConfig::default())?;
-    let options = CaptionOptions { generate, prompt: arguments.prompt.clone() };
+    let Arguments { prompt, similarity_weight, .. } = &arguments;
+    let options = CaptionOptions { generate, prompt: prompt.clone(), similarity_weight: *similarity_weight };
     let mut found = find(&arguments.paths);
     // Only from here on is there a safe point to stop at: waiting for a list simply ends.
     interrupt::listen();

@@ -41,22 +41,26 @@ pub fn read(pipeline: &Pipeline, picture: &Picture) -> medley::Result<Vec<f32>> 
     pipeline.pixels(&picture.read()?).map_err(broken)
 }
 
+/// Captions as they are scored: so many beams, as the authors end them.
+pub fn caption_options(beams: usize) -> CaptionOptions {
+    let strategy = if beams > 1 { Strategy::beam(beams) } else { Strategy::Greedy };
+    CaptionOptions { generate: GenerateConfig { strategy, ..GenerateConfig::default() }, ..CaptionOptions::default() }
+}
+
 /// Captions every example, or the first of them until someone stops it, and scores the result.
 pub async fn score(
     pipeline: &Pipeline,
     examples: &[CaptionExample],
-    beams: usize,
+    options: &CaptionOptions,
     batch: usize,
     bar: &mut Bar,
 ) -> Result<Scored> {
-    let strategy = if beams > 1 { Strategy::beam(beams) } else { Strategy::Greedy };
-    let options = CaptionOptions { generate: GenerateConfig { strategy, ..GenerateConfig::default() }, prompt: None };
     let pictures = examples.iter().map(|example| example.image.clone()).collect();
     let fetched = Fetched::begin(&pipeline.inputs().pixels, pictures, batch);
     let mut captions = Vec::with_capacity(examples.len());
     while captions.len() < examples.len() {
         let seen = pipeline.see(&fetched.next()?);
-        let written = pipeline.caption(&seen, &options, &mut |_| super::interrupt::flow()).await;
+        let written = pipeline.caption(&seen, options, &mut |_| super::interrupt::flow()).await;
         let Some(written) = unless_stopped(written)? else { break };
         captions.extend(
             written.into_iter().map(|texts| texts.into_iter().next().map_or_else(String::new, |best| best.text)),

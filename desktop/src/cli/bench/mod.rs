@@ -139,6 +139,7 @@ impl Bench<'_> {
                     ..GenerateConfig::default()
                 },
                 prompt: Some(String::new()),
+                ..CaptionOptions::default()
             };
             let pixels = [picture.clone()];
             let caption = async || {

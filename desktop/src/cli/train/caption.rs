@@ -15,7 +15,7 @@ use super::options::{CaptionData, FeatureArguments, RunArguments};
 use super::run::{Run, Score, Scorer};
 use super::start::{Start, start};
 use crate::cli::progress::Bar;
-use crate::cli::scores::{Scored, score, whole};
+use crate::cli::scores::{Scored, caption_options, score, whole};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "\
@@ -99,7 +99,7 @@ impl Scorer<CaptionTask> for Captions {
     async fn score(&self, trainer: &CaptionTrainer, pipeline: &Pipeline, val: &[CaptionExample]) -> Result<Score> {
         let val_loss = trainer.validation_loss(val, pipeline.tokenizer()).await?;
         let mut bar = Bar::new();
-        let Scored { captions, scores } = score(pipeline, val, self.beams, 16, &mut bar).await?;
+        let Scored { captions, scores } = score(pipeline, val, &caption_options(self.beams), 16, &mut bar).await?;
         let captions = whole(val, captions)?;
         let fields = [
             (Self::KEY, json!(scores.cider)),
