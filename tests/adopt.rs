@@ -229,7 +229,7 @@ fn made(kind: Sharing) -> Checkpoint {
     let device = device("cpu");
     device.seed(5);
     let config = sharing(kind);
-    Checkpoint { model: Model::init(&config, &device), config, tokenizer: None, preprocessor: None }
+    Checkpoint { model: Model::init(&config, &device), config, tokenizer: None, preprocessor: None, calibration: None }
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn pipeline(tokenizer: &Tokenizer, answer_layers: Option<usize>) -> Pipeline {
         config,
         tokenizer: Some(TokenizerText::Json(tokenizer.to_json().unwrap())),
         preprocessor: Some(Inputs::new(32).to_json()),
+        calibration: None,
     };
     Pipeline::new(checkpoint, &device).unwrap()
 }

@@ -122,6 +122,7 @@ impl Lesson {
             config,
             tokenizer: Some(TokenizerText::Json(self.tokenizer.to_json().unwrap())),
             preprocessor: Some(Inputs::new(32).to_json()),
+            calibration: None,
         };
         Pipeline::new(checkpoint, &device).unwrap()
     }

@@ -252,7 +252,7 @@ fn the_command_says_what_is_wrong() {
     assert_eq!((out(&nothing), err(&nothing, 0).trim_end()), (String::new(), "medley: nothing was found"));
     let hidden = err(&medley(&["a cat", "--strict", "1"]), 0);
     assert!(hidden.contains("--strict 0"), "{hidden}");
-    let unlikely = medley(&["+submarine +volcano +tractor", "--paths"]);
+    let unlikely = medley(&["+submarine +volcano +tractor +pyramid +violin", "--paths"]);
     assert_eq!(out(&unlikely).lines().count(), 3);
     assert!(err(&unlikely, 0).contains("the nearest are shown"), "{}", err(&unlikely, 0));
 }

@@ -71,6 +71,8 @@ fn a_model_that_was_taught_says_it_and_reads_as_before() {
     assert_eq!(captions(&taught), LESSONS.map(|(_, caption)| caption));
     assert!(epochs < options.epochs, "it ends once they are known, not after {epochs} epochs");
     assert_eq!(read(&taught), read(&before));
+    assert_eq!(taught.calibration(), before.calibration(), "searches weigh as before");
+    assert!(taught.calibration().is_some());
     assert_ne!(captions(&before), captions(&taught), "the model before is as it was");
 
     // Kept as a file and read again, it is the same.

@@ -41,9 +41,9 @@ impl Default for TeachOptions {
 
 /// The pipeline whose model has learned to write the captions of these pictures.
 ///
-/// A model that also reads texts keeps all weights that reading uses, so that it finds, compares
-/// and answers as before; the image encoder stays as it is in every model. Pictures whose captions
-/// it should keep belong among the lessons with the captions it has.
+/// A model that also reads texts keeps all weights that reading uses, so that it compares and answers as before; a
+/// search hears the decoder too, which knows the captions then. The image encoder stays as it is in every model.
+/// Pictures whose captions it should keep belong among the lessons with the captions it has.
 ///
 /// # Errors
 /// [`Error::NoHead`] for a model that does not write, [`Error::TooFewExamples`] without a
@@ -96,7 +96,8 @@ pub async fn teach(
         }
     }
     let (model, _) = overlay(pipeline.model().clone(), &Model::from(trainer.model()), 1.0)?;
-    Ok(pipeline.with_model(model))
+    // A search weighs what reading says, which stays, and what the decoder says, which knows more now.
+    Ok(pipeline.with_model(model).with_calibration(pipeline.calibration().copied()))
 }
 
 /// Paths of what stays as it is: the image encoder, and whatever reading uses too.

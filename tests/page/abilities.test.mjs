@@ -57,6 +57,27 @@ describe("the built-in model", () => {
       await search().fill(TEXT);
       await page.getByText(strings.searchFound(PHOTOS.length + 1)).waitFor();
     });
+
+    test("puts what it read with a text and what it did not in one order, by the numbers of the model", async () => {
+      const found = await page.evaluate(async (names) => {
+        const { Medley } = await import("./medley.js");
+        const medley = await Medley.open({ device: "cpu" });
+        await medley.load("models/medley-tiny.json");
+        for (const [id, name] of names.entries()) await medley.see(id, await (await fetch(`samples/${name}`)).blob());
+        let first;
+        const found = await medley.search("a cat", names.map((_, id) => id), { rerank: 1, onResults: (results) => (first ??= results) });
+        medley.close();
+        return { first, found };
+      }, PHOTOS);
+      for (const results of Object.values(found)) {
+        const shares = results.map(({ probability }) => probability);
+        assert(shares.every((share) => share > 0 && share < 1), `${shares} are no probabilities`);
+        assert.deepEqual(shares, shares.toSorted((left, right) => right - left));
+      }
+      const changed = found.found.filter(({ id, probability }) => probability !== found.first.find((one) => one.id === id).probability);
+      assert.deepEqual(changed.map(({ id }) => id), [found.first[0].id]);
+      assert.equal(PHOTOS[found.found[0].id], "chelsea.jpg");
+    });
   } else {
     test("says that it compares no texts", async () => {
       await page.getByText(cannot(strings.cannotMatch)).waitFor();

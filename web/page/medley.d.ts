@@ -57,7 +57,10 @@ export interface Match {
 export interface SearchResult {
   id: number;
   similarity: number;
-  /** `undefined` for those below the ones that were read together with the text. */
+  /**
+   * That the text describes the picture; `undefined` where that is not known: of what was not yet read together with
+   * the text, by a model whose file does not say how similarities are to be weighed.
+   */
   probability: number | undefined;
 }
 
@@ -202,7 +205,7 @@ export class Medley {
   ask(id: number, question: string, options?: AskOptions): Promise<Text[]>;
   /** How well each text fits, in their order. */
   match(id: number, texts: string[], options?: CallOptions): Promise<Match[]>;
-  /** Pictures seen, best first: sorted by similarity, then the first `rerank` (8) by their probabilities as they arrive. */
+  /** Pictures seen, best first: sorted by similarity; then the first `rerank` (8) are read together with the text and find their places. */
   search(text: string, ids: Iterable<number> & { length: number }, options?: {
     rerank?: number;
     onResults?: (results: SearchResult[]) => void;

@@ -102,19 +102,20 @@ export class Medley {
 
   async search(text, ids, { rerank = 8, onResults, onMatch, signal } = {}) {
     if (ids.length === 0) return [];
-    const similarities = await this.#call("similarities", { text, ids: [...ids] }, { signal });
-    const results = ids.map((id, index) => ({ id, similarity: similarities[index], probability: undefined }));
-    results.sort(bestFirst);
-    onResults?.([...results]);
-    // A similarity is one product of two vectors; a probability reads photo and text together and costs a pass.
-    for (const result of results.slice(0, rerank)) {
-      await onMatch?.(result.id);
-      const [{ probability }] = await this.match(result.id, [text], { signal });
-      result.probability = probability;
-      results.sort(bestFirst);
-      onResults?.([...results]);
+    const findings = await this.#call("search", { text, ids: [...ids] }, { signal });
+    const found = ids.map((id, index) => ({ id, ...findings[index] }));
+    const results = () => found.map(({ id, similarity, probability }) => ({ id, similarity, probability }));
+    found.sort(bestFirst);
+    onResults?.(results());
+    // A similarity is one product of two vectors; reading photo and text together costs a pass.
+    for (const finding of found.slice(0, rerank)) {
+      const { id, similarity } = finding;
+      await onMatch?.(id);
+      Object.assign(finding, await this.#call("read", { id, text, similarity }, { signal }));
+      found.sort(bestFirst);
+      onResults?.(results());
     }
-    return results;
+    return results();
   }
 
   look(id, text, { signal, background = false } = {}) {
@@ -182,7 +183,7 @@ function cancelled() {
 }
 
 function bestFirst(left, right) {
-  return (right.probability ?? -1) - (left.probability ?? -1) || right.similarity - left.similarity;
+  return right.isAhead - left.isAhead || right.score - left.score;
 }
 
 /** Addresses are relative to the page that calls, not to the worker. */

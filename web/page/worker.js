@@ -50,8 +50,11 @@ const calls = {
     const matches = await engine.match(id, texts);
     return Array.from(matches, ({ probability, similarity }) => ({ probability, similarity }));
   },
-  async similarities({ text, ids }) {
-    return new Float32Array(await engine.similarities(text, Uint32Array.from(ids)));
+  async search({ text, ids }) {
+    return Array.from(await engine.search(text, Uint32Array.from(ids)), plainFinding);
+  },
+  async read({ id, text, similarity }) {
+    return plainFinding(await engine.read(id, text, similarity));
   },
   async look({ id, text }) {
     const { words, side, maps } = await engine.look(id, text);
@@ -169,6 +172,10 @@ async function bytesOf(picture) {
 
 function plainTexts(texts) {
   return Array.from(texts, ({ text, confidence }) => ({ text, confidence }));
+}
+
+function plainFinding({ similarity, probability, isAhead, score }) {
+  return { similarity, probability: probability ?? undefined, isAhead, score };
 }
 
 function plainModel({ kind, parameters, imageSizePx, canCaption, canAnswer, canMatch, prompt }) {

@@ -25,9 +25,9 @@ use std::rc::Rc;
 
 use js_sys::{Float32Array, Function, Object, Reflect};
 use medley::checkpoint::Weights;
-use medley::pipeline::Seen;
+use medley::pipeline::{Evidence, Seen, Standing, probability, standing};
 use medley::{Caption, LoadOptions, OpenDevice, Pipeline, Progress};
-use serde_json::json;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsError, JsValue};
 
@@ -207,21 +207,35 @@ impl Medley {
         to_js(&matches.iter().map(of).collect::<Vec<_>>())
     }
 
-    /// The similarity of a text with each of these pictures, in their order; they may be shelved.
+    /// What the features alone say of a text that is searched for and each of these pictures, in their order; they may
+    /// be shelved: `{similarity, probability, isAhead, score}`.
+    ///
+    /// Those that are ahead come first, and then the higher score.
     ///
     /// # Errors
     /// As [`match_texts`](Self::match_texts).
-    pub async fn similarities(&self, text: String, ids: Vec<u32>) -> Result<Float32Array, JsError> {
+    pub async fn search(&self, text: String, ids: Vec<u32>) -> Result<JsValue, JsError> {
         let pipeline = self.pipeline()?;
         let mut silent = |_| ControlFlow::Continue(());
-        let query = sharing(pipeline.text_features(&[text], &mut silent)).await.map_err(failed)?;
-        let features = self.features.borrow();
-        let similarity = |id: &u32| {
+        let query = sharing(pipeline.text_features(std::slice::from_ref(&text), &mut silent)).await.map_err(failed)?;
+        let (features, words) = (self.features.borrow(), Pipeline::count_words(&text));
+        let found = |id: &u32| {
             let feature = features.get(id).ok_or_else(|| unseen(*id))?;
-            Ok(feature.iter().zip(&query[0]).map(|(a, b)| a * b).sum::<f32>())
+            let similarity = feature.iter().zip(&query[0]).map(|(a, b)| a * b).sum();
+            Ok(weighed(&pipeline, Evidence { similarity, reading: None, words }))
         };
-        let similarities = ids.iter().map(similarity).collect::<Result<Vec<f32>, JsError>>()?;
-        Ok(Float32Array::from(similarities.as_slice()))
+        to_js(&ids.iter().map(found).collect::<Result<Vec<_>, JsError>>()?)
+    }
+
+    /// What [`search`](Self::search) says of a picture once it is read together with the text, given their similarity.
+    ///
+    /// # Errors
+    /// As [`match_texts`](Self::match_texts).
+    pub async fn read(&self, id: u32, text: String, similarity: f32) -> Result<JsValue, JsError> {
+        let (pipeline, seen) = (self.pipeline()?, self.seen(id)?);
+        let words = Pipeline::count_words(&text);
+        let readings = sharing(pipeline.readings(&seen, &[text], pipeline.hears_decoder())).await.map_err(failed)?;
+        to_js(&weighed(&pipeline, Evidence { similarity, reading: Some(readings[0][0]), words }))
     }
 
     /// What the model looked at for each word of a text: `{words, side, maps}`, a map of
@@ -248,6 +262,17 @@ impl Medley {
     fn seen(&self, id: u32) -> Result<Seen, JsError> {
         self.seen.borrow().get(&id).cloned().ok_or_else(|| unseen(id))
     }
+}
+
+/// What evidence of a search comes to.
+fn weighed(pipeline: &Pipeline, evidence: Evidence) -> Value {
+    let Standing { is_ahead, score } = standing(pipeline.calibration(), evidence);
+    json!({
+        "similarity": evidence.similarity,
+        "probability": probability(pipeline.calibration(), evidence),
+        "isAhead": is_ahead,
+        "score": score,
+    })
 }
 
 fn unseen(id: u32) -> JsError {

@@ -28,6 +28,8 @@ pub struct Summary {
     pub num_bytes: u64,
     /// Whether a tokenizer lies in or beside the checkpoint.
     pub has_tokenizer: bool,
+    /// Whether it says how evidence of a search is weighed.
+    pub is_calibrated: bool,
     /// Names of momentum copies and queues.
     pub training_state: Vec<String>,
     /// Every tensor, sorted by name.
@@ -77,6 +79,7 @@ pub fn inspect_weights(weights: &Weights, options: &LoadOptions) -> Result<Summa
             .sum(),
         num_bytes: tensors.iter().map(|(_, info)| info.num_bytes).sum(),
         has_tokenizer,
+        is_calibrated: weights.metadata().contains_key(super::CALIBRATION_KEY),
         training_state: tensors.iter().map(|(name, _)| name).filter(|name| is_training_state(name)).cloned().collect(),
         tensors,
     })

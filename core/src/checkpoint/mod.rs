@@ -42,6 +42,8 @@ const CONFIG_KEY: &str = "medley.config";
 const TOKENIZER_KEY: &str = "medley.tokenizer";
 /// Key of the preprocessing.
 const PREPROCESSOR_KEY: &str = "medley.preprocessor";
+/// Key of how searches are weighed.
+const CALIBRATION_KEY: &str = "medley.calibration";
 
 /// The largest image side a model is loaded for: 16,384 patches of 16 px, each compared with all.
 const MAX_IMAGE_SIZE_PX: usize = 2048;
@@ -58,6 +60,9 @@ pub struct Checkpoint {
     /// How pictures become pixels, as JSON, if the checkpoint says: ours, or the content of a
     /// Hugging Face `preprocessor_config.json`.
     pub preprocessor: Option<String>,
+    /// How evidence of a search is weighed, as JSON of `pipeline::Calibration`, if the checkpoint says. It was fitted to
+    /// these weights: whoever changes them drops it.
+    pub calibration: Option<String>,
 }
 
 /// The text of a tokenizer file.
@@ -122,6 +127,7 @@ pub fn load_weights(
     Ok(Checkpoint {
         tokenizer: read_tokenizer(weights, options)?,
         preprocessor: read_beside(weights, PREPROCESSOR_KEY, "preprocessor_config.json")?,
+        calibration: weights.metadata().get(CALIBRATION_KEY).cloned(),
         config,
         model,
     })

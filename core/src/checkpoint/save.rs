@@ -13,7 +13,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use super::keys::{self, Shape};
 use super::load::{theirs, transposed};
 use super::quantize::{self, Bits, Quantized};
-use super::{CONFIG_KEY, Checkpoint, PREPROCESSOR_KEY, TOKENIZER_KEY, TokenizerText};
+use super::{CALIBRATION_KEY, CONFIG_KEY, Checkpoint, PREPROCESSOR_KEY, TOKENIZER_KEY, TokenizerText};
 use crate::error::{Error, Result};
 use crate::readback::read;
 use crate::with_model;
@@ -163,6 +163,9 @@ fn texts(checkpoint: &Checkpoint) -> Result<HashMap<String, String>> {
     }
     if let Some(preprocessor) = &checkpoint.preprocessor {
         texts.insert(PREPROCESSOR_KEY.to_owned(), preprocessor.clone());
+    }
+    if let Some(calibration) = &checkpoint.calibration {
+        texts.insert(CALIBRATION_KEY.to_owned(), calibration.clone());
     }
     Ok(texts)
 }

@@ -3,6 +3,7 @@
 //! METEOR and SPICE are Java programs with data of their own and are not here.
 
 mod bleu;
+pub mod calibration;
 mod cider;
 mod dialog;
 mod filter;

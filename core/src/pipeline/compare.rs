@@ -61,35 +61,9 @@ impl Pipeline {
         let logits = comparer.itm_logits(beside.ids, beside.hidden, &seen.context());
         let probability = softmax(logits, 1).narrow(1, 1, 1); // [text, 1]
 
-        self.read_matches(probability, similarity).await
-    }
-
-    /// Compares every picture with one text, as in search: the text begins with `[ENC]` where the image is read too.
-    ///
-    /// # Errors
-    /// As [`match_texts`](Self::match_texts).
-    pub async fn match_pictures(&self, seen: &Seen, text: &str) -> Result<Vec<Match>> {
-        let comparer = self.comparer()?;
-        self.check_length(text)?;
-        let text = pre_caption(text, MAX_WORDS);
-        let alone = self.read_texts(std::slice::from_ref(&text), self.tokens.cls)?;
-        let image_features = comparer.image_feature(seen.image_embeds());
-        let text_feature = comparer.text_feature(alone.ids, alone.hidden);
-        let similarity = image_features.matmul(text_feature.transpose()); // [batch, 1]
-
-        let beside = self.read_texts(&vec![text; seen.num_pictures()], self.tokens.encode)?;
-        let logits = comparer.itm_logits(beside.ids, beside.hidden, &seen.context());
-        let probability = softmax(logits, 1).narrow(1, 1, 1); // [batch, 1]
-        self.read_matches(probability, similarity).await
-    }
-
-    /// Both `[pair, 1]`.
-    async fn read_matches(&self, probability: Tensor<2>, similarity: Tensor<2>) -> Result<Vec<Match>> {
         let both = self.read(Tensor::cat(vec![probability, similarity], 1)).await?;
-        Ok(both
-            .as_chunks::<2>()
-            .0
-            .iter()
+        let pairs = both.as_chunks::<2>().0.iter();
+        Ok(pairs
             .map(|[probability, similarity]| Match { probability: *probability, similarity: *similarity })
             .collect())
     }

@@ -2,11 +2,13 @@
 
 mod answer;
 mod bank;
+mod calibration;
 mod caption;
 mod compare;
 mod dialog;
 mod inputs;
 mod look;
+mod reading;
 mod reason;
 mod retrieve;
 mod seen;
@@ -14,6 +16,7 @@ mod surprise;
 
 pub use answer::{Answer, AnswerOptions};
 pub use bank::Bank;
+pub use calibration::{Calibration, Evidence, Logistic, Reading, Standing, probability, standing};
 pub use caption::{Caption, CaptionOptions};
 pub use compare::Match;
 pub use dialog::DialogQuestion;
@@ -24,6 +27,7 @@ pub use retrieve::{Found, Rerank, Retrieved};
 pub use seen::Seen;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -45,6 +49,10 @@ pub struct Pipeline {
     tokenizer: Tokenizer,
     tokens: TokenIds,
     inputs: Inputs,
+    /// How evidence of a search is weighed, where the weights say.
+    calibration: Option<Calibration>,
+    /// What the image encoder makes of nothing, once that was asked for.
+    blank: OnceLock<Tensor<3>>,
     device: Device,
     /// What it was loaded from, in messages.
     source: String,
@@ -85,7 +93,7 @@ impl Pipeline {
     /// [`Error::Tokenizer`] without a usable tokenizer, [`Error::Config`] for preprocessing that
     /// contradicts the model.
     pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
-        let Checkpoint { config, model, tokenizer, preprocessor } = checkpoint;
+        let Checkpoint { config, model, tokenizer, preprocessor, calibration } = checkpoint;
         let tokenizer = match tokenizer {
             Some(TokenizerText::Json(json)) => Tokenizer::from_json(&json)?,
             Some(TokenizerText::Vocab(vocab)) => Tokenizer::from_vocab(&vocab)?,
@@ -100,8 +108,18 @@ impl Pipeline {
             return Err(Error::Tokenizer { reason: format!("it has {tokens} tokens, the model's word table {rows}") });
         }
         let inputs = Inputs::read(preprocessor.as_deref(), config.vision.image_size_px)?;
-        let (tokens, device, source) = (tokenizer.ids(), device.clone(), "the model".to_owned());
-        Ok(Self { config, model, tokenizer, tokens, inputs, device, source })
+        let calibration = calibration.as_deref().map(Calibration::from_json).transpose()?;
+        Ok(Self {
+            tokens: tokenizer.ids(),
+            config,
+            model,
+            tokenizer,
+            inputs,
+            calibration,
+            blank: OnceLock::new(),
+            device: device.clone(),
+            source: "the model".to_owned(),
+        })
     }
 
     /// What shapes the weights.
@@ -144,9 +162,9 @@ impl Pipeline {
         prompt.clone_into(&mut self.inputs.prompt);
     }
 
-    /// The same pipeline around other weights of the same shape.
+    /// The same pipeline around other weights of the same shape; what was fitted to these is left out.
     pub fn with_model(&self, model: Model) -> Self {
-        Self { model, ..self.clone() }
+        Self { model, calibration: None, blank: OnceLock::new(), ..self.clone() }
     }
 
     /// The pipeline around a model of another kind that begins with this one's weights, and the
@@ -169,7 +187,7 @@ impl Pipeline {
             return (self, Vec::new());
         }
         let (model, fresh) = adopt(&self.model, &config, &self.device);
-        (Self { config, model, ..self }, fresh)
+        (Self { config, model, calibration: None, blank: OnceLock::new(), ..self }, fresh)
     }
 
     /// The same model with other dropout while training: stochastic depth of the image encoder,
@@ -188,7 +206,7 @@ impl Pipeline {
         config.text.dropout = dropout.unwrap_or(config.text.dropout);
         let (model, fresh) = adopt(&self.model, &config, &self.device);
         assert!(fresh.is_empty(), "another dropout needs no other weights");
-        Ok(Self { config, model, ..self.clone() })
+        Ok(Self { config, ..self.with_model(model) })
     }
 
     /// The model with everything that belongs to it, ready to be saved.
@@ -201,6 +219,7 @@ impl Pipeline {
             model: self.model.clone(),
             tokenizer: Some(TokenizerText::Json(self.tokenizer.to_json()?)),
             preprocessor: Some(self.inputs.to_json()),
+            calibration: self.calibration.as_ref().map(Calibration::to_json),
         })
     }
 

@@ -1,13 +1,15 @@
 //! `medley convert`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use medley::checkpoint::{Dtype, LoadOptions, TokenizerText, load, save};
 use medley::device::{DeviceChoice, open};
 use medley::model::{overlay, with_match_threshold};
+use medley::pipeline::Calibration;
 use medley::tokenizer::Tokenizer;
+use serde_json::Value;
 
 use super::model::{ModelArguments, not_loaded};
 use super::progress::Bar;
@@ -19,6 +21,9 @@ Examples:
   medley convert blip-vqa-base small.safetensors --dtype q8
   What a captioner learned after it was a part of a model that does more, back into that model:
     medley convert whole.safetensors better.safetensors --with captioner.safetensors
+  How a search of a library weighs what the model says, fitted to captioned pictures:
+    medley eval search --data captions.json --images photos --model mine.safetensors --json > search.json
+    medley convert mine.safetensors searching.safetensors --calibration search.json
   The mean of two models that learned from a common start, which is often better than either:
     medley convert one.safetensors soup.safetensors --with other.safetensors --share 0.5
   medley convert model_base_retrieval_coco.pth matcher.safetensors --skip-training-state --tokenizer vocab.txt";
@@ -56,6 +61,9 @@ pub struct Arguments {
     /// Call a match (0.5) from here on what had this ITM probability: the fair threshold of `eval capfilt`
     #[arg(long, value_name = "P", value_parser = probability)]
     match_threshold: Option<f64>,
+    /// Weigh searches by what `eval search --json` fitted to this model: a file of its output
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
     /// Write over a file that is there
     #[arg(long)]
     overwrite: bool,
@@ -78,6 +86,14 @@ fn share(text: &str) -> std::result::Result<f64, String> {
 fn probability(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number) && *number > 0.0);
     number.ok_or_else(|| "it is a probability between 0 and 1".to_owned())
+}
+
+/// What `eval search --json` fitted, out of all it printed.
+fn calibration(path: &Path) -> Result<Calibration> {
+    let text = std::fs::read_to_string(path)?;
+    let printed: Value = serde_json::from_str(&text).context("it is no output of `medley eval search --json`")?;
+    let fitted = printed.get("calibration").context("there is none in it: `medley eval search --json` prints one")?;
+    Ok(Calibration::from_json(&fitted.to_string())?)
 }
 
 /// Writes a checkpoint as one file with configuration, tokenizer and preprocessing in it.
@@ -122,6 +138,15 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
             );
         };
         checkpoint.model = model;
+    }
+    if arguments.with.is_some() || arguments.match_threshold.is_some() {
+        // It was fitted to what the model said before.
+        checkpoint.calibration = None;
+    }
+    if let Some(path) = &arguments.calibration {
+        let fitted =
+            calibration(path).with_context(|| format!("could not take the calibration of {}", path.display()))?;
+        checkpoint.calibration = Some(fitted.to_json());
     }
     // A vocabulary becomes the tokenizer it stands for: the result is one file.
     let tokenizer = match &checkpoint.tokenizer {

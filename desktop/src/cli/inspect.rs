@@ -52,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
             "parameters": about.num_parameters,
             "bytes": about.num_bytes,
             "tokenizer": about.has_tokenizer,
+            "calibrated": about.is_calibrated,
             "training_state": about.training_state.len(),
             "config": spelled_out(&about.config),
             "config_from": config_from,
@@ -93,6 +94,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     print(&format_args!("sizes from   {config_from}"));
     print(&format_args!("tokenizer    {}", if about.has_tokenizer { "yes" } else { "none in or beside it" }));
+    if about.is_calibrated {
+        print(&"searches     weighed by numbers fitted to it");
+    }
     if !about.training_state.is_empty() {
         print(&format_args!(
             "besides      {} of a training run (--skip-training-state)",

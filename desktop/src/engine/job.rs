@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use medley::{Caption, Match};
+use medley::Caption;
 
 use super::{Reply, Request};
 
@@ -98,17 +98,6 @@ impl Pending {
     pub fn features(&self) -> Result<Vec<Vec<f32>>> {
         match self.wait()? {
             Reply::Features(features) => Ok(features),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Matches, where that was asked for.
-    ///
-    /// # Errors
-    /// As [`wait`](Self::wait).
-    pub fn matches(&self) -> Result<Vec<Match>> {
-        match self.wait()? {
-            Reply::Matches(matches) => Ok(matches),
             other => Err(unexpected(&other)),
         }
     }

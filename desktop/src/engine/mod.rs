@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use medley::pipeline::Look;
+use medley::pipeline::{Calibration, Look, Reading};
 use medley::preprocess::Preprocessor;
 use medley::{AnswerOptions, Caption, CaptionOptions, DeviceChoice, LoadOptions};
 
@@ -43,12 +43,19 @@ pub enum Request {
     PictureFeatures(Vec<Pixels>),
     /// The features of texts in the same space.
     TextFeatures(Vec<String>),
-    /// How well each picture is described by a text, by reading both together (ITM) and by features.
+    /// How well a text describes a picture, by reading both together (ITM) and by features.
     Match {
-        /// The pictures.
-        pictures: Vec<Pixels>,
+        /// The picture.
+        picture: Pixels,
         /// The text.
         text: String,
+    },
+    /// What reading every text together with every picture says of a search.
+    Read {
+        /// The pictures.
+        pictures: Vec<Pixels>,
+        /// The texts.
+        texts: Vec<String>,
     },
     /// Captions of one picture.
     Caption {
@@ -80,8 +87,10 @@ pub enum Request {
 pub enum Reply {
     /// One feature for each picture or text.
     Features(Vec<Vec<f32>>),
-    /// One for each picture.
-    Matches(Vec<medley::Match>),
+    /// One match.
+    Match(medley::Match),
+    /// For each picture one of each text.
+    Readings(Vec<Vec<Reading>>),
     /// The text so far of what is being written; more follows.
     Text(String),
     /// The captions, the best first.
@@ -109,6 +118,8 @@ pub struct About {
     pub can_caption: bool,
     /// Whether it answers questions.
     pub can_answer: bool,
+    /// How evidence of a search is weighed, where the weights say.
+    pub calibration: Option<Calibration>,
     /// How bytes of a picture become pixels; any thread may do that.
     pub preprocessor: Preprocessor,
 }

@@ -81,6 +81,7 @@ async fn open(model: &ModelChoice, device: DeviceChoice, opening: &Sender<Openin
         feature_size: pipeline.can_match().then(|| pipeline.config().embed_size),
         can_caption: pipeline.can_caption(),
         can_answer: pipeline.can_answer(),
+        calibration: pipeline.calibration().copied(),
         preprocessor: pipeline.inputs().pixels.clone(),
     };
     Ok((pipeline, about))
@@ -134,16 +135,22 @@ impl Worker {
             Request::TextFeatures(texts) => {
                 Reply::Features(self.pipeline.text_features(texts, &mut medley::progress::silent).await?)
             }
-            Request::Match { pictures, text } => {
-                let mut matches = Vec::with_capacity(pictures.len());
+            Request::Match { picture, text } => {
+                let seen = self.see(picture);
+                let matches = self.pipeline.match_texts(&seen, std::slice::from_ref(text), false).await?;
+                Reply::Match(matches[0])
+            }
+            Request::Read { pictures, texts } => {
+                let mut readings = Vec::with_capacity(pictures.len());
                 for batch in pictures.chunks(BATCH) {
                     if job.cancel.is_cancelled() {
                         return Err(medley::Error::Cancelled.into());
                     }
                     let pixels: Vec<Vec<f32>> = batch.iter().map(|pixels| pixels.to_vec()).collect();
-                    matches.extend(self.pipeline.match_pictures(&self.pipeline.see(&pixels), text).await?);
+                    let seen = self.pipeline.see(&pixels);
+                    readings.extend(self.pipeline.readings(&seen, texts, self.pipeline.hears_decoder()).await?);
                 }
-                Reply::Matches(matches)
+                Reply::Readings(readings)
             }
             Request::Caption { picture, options } => {
                 let seen = self.see(picture);

@@ -3,7 +3,6 @@
 //! A library is a folder: `catalog.sqlite` knows the files, `vectors/` holds one column of features for each model,
 //! `thumbnails/` what the window shows. The photographs stay where they are and are never written to.
 
-pub mod calibration;
 pub mod catalog;
 pub mod content;
 pub mod decode;

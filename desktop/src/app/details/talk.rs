@@ -66,7 +66,7 @@ impl Talk {
         if let Some(reply) = self.matching.as_ref().and_then(Pending::poll) {
             self.matching = None;
             self.matched = match reply {
-                Reply::Matches(matches) => matches.first().map(|matched| (self.text.clone(), Ok(*matched))),
+                Reply::Match(matched) => Some((self.text.clone(), Ok(matched))),
                 Reply::Failed(error) => Some((self.text.clone(), Err(reason(&error)))),
                 _ => None,
             };

@@ -67,7 +67,7 @@ impl Question {
         match self {
             Self::Caption => Request::Caption { picture, options: CaptionOptions::default() },
             Self::Answer(question) => Request::Answer { picture, question, options: AnswerOptions::default() },
-            Self::Match(text) => Request::Match { pictures: vec![picture], text },
+            Self::Match(text) => Request::Match { picture, text },
             Self::Look(text) => Request::Look { picture, text },
         }
     }

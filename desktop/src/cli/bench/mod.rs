@@ -106,6 +106,7 @@ fn random(kind: Kind, tokenizer: &str, device: &OpenDevice) -> Result<Pipeline> 
         model: Model::init(&config, &device.device),
         tokenizer: Some(TokenizerText::Json(tokenizer.to_owned())),
         preprocessor: Some(Inputs::new(384).to_json()),
+        calibration: None,
         config,
     };
     Ok(Pipeline::new(checkpoint, &device.device)?)

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use medley::eval::calibration::{SIMILARITY, fit, shares};
+use medley::pipeline::{Calibration, Evidence, probability, standing};
 use medley::preprocess::pre_caption;
 use medley::{Pipeline, Progress};
 use serde::Serialize;
@@ -17,7 +19,6 @@ use crate::cli::number::count;
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::scores::read;
-use crate::library::calibration::{Calibration, Evidence, Logistic, logit, ratio};
 
 /// Pictures in one pass, and texts.
 const BATCH: usize = 16;
@@ -68,10 +69,8 @@ struct Scores {
     similarity: Recall,
     similarity_and_logit: Recall,
     calibrated: Recall,
-    /// Similarity, logit, words, offset: fitted to all texts.
-    read: [f64; 4],
-    /// The same of what was not read.
-    unread: [f64; 4],
+    /// Fitted to all texts: what `medley convert --calibration` puts into the model.
+    calibration: Calibration,
     read_error: f64,
     unread_error: f64,
     reliability: Vec<Bin>,
@@ -150,7 +149,7 @@ async fn searches(
         let candidate = |(picture, numbers): (usize, &Vec<f32>)| {
             let similarity = numbers.iter().zip(feature).map(|(a, b)| a * b).sum::<f32>();
             let is_right = picture == own || needed.iter().all(|word| said[picture].contains(word));
-            Candidate { picture, evidence: Evidence { similarity, logit: None, words }, is_right }
+            Candidate { picture, evidence: Evidence { similarity, reading: None, words }, is_right }
         };
         let mut candidates: Vec<Candidate> = pictures.iter().enumerate().map(candidate).collect();
         let of_own = candidates[own].evidence.similarity;
@@ -167,9 +166,9 @@ async fn searches(
         let seen = pipeline.see(&[read(pipeline, &example.image)?]);
         for batch in asked.chunks(4 * BATCH) {
             let texts: Vec<String> = batch.iter().map(|(search, _)| texts[*search].clone()).collect();
-            let matches = pipeline.match_texts(&seen, &texts, false).await?;
-            for ((search, place), found) in batch.iter().zip(matches) {
-                searches[*search].candidates[*place].evidence.logit = Some(logit(found.probability));
+            let readings = pipeline.readings(&seen, &texts, pipeline.can_caption()).await?.concat();
+            for ((search, place), reading) in batch.iter().zip(readings) {
+                searches[*search].candidates[*place].evidence.reading = Some(reading);
             }
         }
         report("reading pictures and texts", picture + 1)?;
@@ -211,16 +210,15 @@ fn telling(text: &str) -> Vec<String> {
 fn score(searches: &[Search], pictures: usize) -> Scores {
     let calibrations = [1, 0].map(|parity| {
         let other: Vec<&Search> = searches.iter().filter(|search| search.own % 2 == parity).collect();
-        let (both, alone) = fit(&other);
-        Calibration::fitted(both, alone)
+        calibrated(&other)
     });
-    let of = |search: &Search| calibrations[search.own % 2];
+    let of = |search: &Search| Some(&calibrations[search.own % 2]);
     let (mut read, mut unread) = (Vec::new(), Vec::new());
     for search in searches {
         for Candidate { evidence, is_right, .. } in &search.candidates {
-            let alone = Evidence { logit: None, ..*evidence };
-            read.push((of(search).probability(*evidence).unwrap_or(0.0), *is_right));
-            unread.push((of(search).probability(alone).unwrap_or(0.0), *is_right));
+            let alone = Evidence { reading: None, ..*evidence };
+            read.push((probability(of(search), *evidence).unwrap_or(0.0), *is_right));
+            unread.push((probability(of(search), alone).unwrap_or(0.0), *is_right));
         }
     }
     let (reliability, read_error) = reliability(&read);
@@ -230,7 +228,7 @@ fn score(searches: &[Search], pictures: usize) -> Scores {
         for search in searches.iter().filter(|search| search.is_caption == is_caption) {
             count += 1.0;
             for Candidate { evidence, is_right, .. } in &search.candidates {
-                let is_shown = of(search).probability(*evidence).unwrap_or(0.0) >= strictness;
+                let is_shown = probability(of(search), *evidence).unwrap_or(0.0) >= strictness;
                 rights += f64::from(u8::from(*is_right));
                 kept += f64::from(u8::from(*is_right && is_shown));
                 shown += f64::from(u8::from(is_shown));
@@ -240,18 +238,14 @@ fn score(searches: &[Search], pictures: usize) -> Scores {
     };
     let cut = |strictness: f32| Cut { strictness, captions: kept(strictness, true), phrases: kept(strictness, false) };
     let captions: Vec<&Search> = searches.iter().filter(|search| search.is_caption).collect();
-    let authors = |evidence: Evidence| f64::from(evidence.similarity) + f64::from(evidence.logit.unwrap_or(0.0));
-    let numbers = |fitted: Logistic| [fitted.similarity, fitted.logit, fitted.words, fitted.offset];
-    let (both, alone) = fit(&searches.iter().collect::<Vec<_>>());
     Scores {
         pictures,
         captions: captions.len(),
         phrases: searches.len() - captions.len(),
         similarity: recall(captions.iter().map(|search| Some(search.before))),
-        similarity_and_logit: recall(captions.iter().map(|search| rank(search, authors))),
-        calibrated: recall(captions.iter().map(|search| rank(search, |evidence| of(search).order(evidence)))),
-        read: numbers(both),
-        unread: numbers(alone),
+        similarity_and_logit: recall(captions.iter().map(|search| rank(search, None))),
+        calibrated: recall(captions.iter().map(|search| rank(search, of(search)))),
+        calibration: calibrated(&searches.iter().collect::<Vec<_>>()),
         read_error,
         unread_error,
         reliability,
@@ -259,9 +253,9 @@ fn score(searches: &[Search], pictures: usize) -> Scores {
     }
 }
 
-/// The numbers for what was read and for what was not. How much the logit counts is taken from captions, whose own
+/// The numbers for what was read and for what was not. How much logit and gain count is taken from captions, whose own
 /// picture is to stand first.
-fn fit(searches: &[&Search]) -> (Logistic, Logistic) {
+fn calibrated(searches: &[&Search]) -> Calibration {
     let own = |search: &&&Search| {
         search.candidates.iter().map(|found| (found.evidence, found.picture == search.own)).collect::<Vec<_>>()
     };
@@ -269,11 +263,12 @@ fn fit(searches: &[&Search]) -> (Logistic, Logistic) {
         searches.iter().filter(|search| search.is_caption).map(|search| own(&search)).collect();
     let seen: Vec<(Evidence, bool)> =
         searches.iter().flat_map(|search| &search.candidates).map(|found| (found.evidence, found.is_right)).collect();
-    (Logistic::fit(&seen, ratio(&owns)), Logistic::fit(&seen, 0.0))
+    Calibration { read: fit(&seen, shares(&owns)), unread: fit(&seen, SIMILARITY) }
 }
 
 /// Candidates before its own picture; none where that is no candidate.
-fn rank(search: &Search, order: impl Fn(Evidence) -> f64) -> Option<usize> {
+fn rank(search: &Search, calibration: Option<&Calibration>) -> Option<usize> {
+    let order = |evidence: Evidence| standing(calibration, evidence);
     let own = order(search.candidates.iter().find(|found| found.picture == search.own)?.evidence);
     let is_before = |found: &&Candidate| found.picture != search.own && order(found.evidence) >= own;
     Some(search.candidates.iter().filter(is_before).count())
@@ -334,7 +329,11 @@ fn show(scores: &Scores) {
         ));
     }
     print(&"");
-    for (name, [similarity, logit, words, offset]) in [("read", scores.read), ("not read", scores.unread)] {
-        print(&format_args!("{name}: {similarity:.3} similarity, {logit:.4} logit, {words:.3} ln(words), {offset:.3}"));
+    let Calibration { read, unread } = scores.calibration;
+    for (name, of) in [("read", read), ("not read", unread)] {
+        print(&format_args!(
+            "{name}: {:.3} similarity, {:.4} logit, {:.4} gain, {:.3} ln(words), {:.3}",
+            of.similarity, of.logit, of.gain, of.words, of.offset
+        ));
     }
 }

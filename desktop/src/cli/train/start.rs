@@ -131,6 +131,7 @@ fn fresh<'a>(
         model,
         tokenizer: Some(TokenizerText::Json(tokenizer.to_json()?)),
         preprocessor: Some(inputs.to_json()),
+        calibration: None,
     };
     Ok(Pipeline::new(checkpoint, &device.device)?)
 }

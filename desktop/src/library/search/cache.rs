@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use medley::pipeline::Reading;
+
 /// Features of texts and pictures that were searched for. Keyed by a digest of model and text, or of model and file.
 pub(super) static FEATURES: LazyLock<Cache<Arc<Vec<f32>>>> = LazyLock::new(|| Cache::new(256));
 
-/// Logits of pairs that were read. Keyed by a digest of library, content, model and text.
-pub(super) static LOGITS: LazyLock<Cache<f32>> = LazyLock::new(|| Cache::new(50_000));
+/// What reading pairs said. Keyed by a digest of library, content, model and text.
+pub(super) static READINGS: LazyLock<Cache<Reading>> = LazyLock::new(|| Cache::new(50_000));
 
 /// A number that stands for some things together.
 pub(super) fn digest(things: impl Hash) -> u64 {

@@ -5,21 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use medley::preprocess::pre_caption;
+use medley::Pipeline;
+use medley::pipeline::{Calibration, Evidence, Reading, Standing, probability, standing};
 
 use super::blend::{Blend, Blends};
 use super::{Found, Hit, SearchOptions, SearchOrder};
-use crate::library::calibration::{Calibration, Evidence};
 use crate::library::catalog::Row;
 use crate::library::photo::ContentId;
 use crate::library::store::{Among, Scored, VectorStore};
 
-/// Words of a text that the model reads.
-const MAX_WORDS: usize = 30;
-
 /// Photographs in the order of their similarity.
 pub(super) struct Candidates {
-    calibration: Calibration,
+    calibration: Option<Calibration>,
     blends: Vec<Blend>,
     /// Words of every text; empty where a picture is among them.
     words: Vec<usize>,
@@ -31,28 +28,27 @@ struct Candidate {
     row: Row,
     /// For every leaf; empty where a picture is among them.
     evidence: Vec<Evidence>,
-    /// The higher, the earlier.
-    order: f64,
-    was_read: bool,
+    standing: Standing,
 }
 
 impl Candidates {
-    pub fn new(found: Vec<Found>, blends: &Blends, calibration: Calibration) -> Self {
+    pub fn new(found: Vec<Found>, blends: &Blends, calibration: Option<Calibration>) -> Self {
         let candidate = |(scored, row, copies): Found| {
             let hit = Hit { is_settled: false, ..super::hit(scored, row, copies) };
-            Candidate { hit, row, evidence: Vec::new(), order: f64::from(scored.similarity), was_read: false }
+            let standing = Standing { is_ahead: false, score: f64::from(scored.similarity) };
+            Candidate { hit, row, evidence: Vec::new(), standing }
         };
         Self {
             calibration,
             blends: blends.blends.clone(),
-            words: blends.texts().iter().map(|(_, text)| pre_caption(text, MAX_WORDS).split(' ').count()).collect(),
+            words: blends.texts().iter().map(|(_, text)| Pipeline::count_words(text)).collect(),
             found: found.into_iter().map(candidate).collect(),
         }
     }
 
     /// What each candidate has in common with each text alone.
     pub fn add_similarities(&mut self, store: &dyn VectorStore, features: &[Arc<Vec<f32>>]) -> Result<()> {
-        let alone = |similarity: f32, words: usize| Evidence { similarity, logit: None, words };
+        let alone = |similarity: f32, words: usize| Evidence { similarity, reading: None, words };
         let is_single =
             matches!(self.blends.as_slice(), [blend] if matches!(blend.as_slice(), [(_, weight)] if *weight > 0.0));
         if is_single && self.words.len() == 1 {
@@ -91,10 +87,9 @@ impl Candidates {
     }
 
     /// Says what reading a candidate together with every text gave, in the order of the leaves.
-    pub fn set_logits(&mut self, place: usize, logits: &[f32]) {
+    pub fn set_readings(&mut self, place: usize, readings: &[Reading]) {
         let candidate = &mut self.found[place];
-        candidate.evidence.iter_mut().zip(logits).for_each(|(evidence, logit)| evidence.logit = Some(*logit));
-        candidate.was_read = true;
+        candidate.evidence.iter_mut().zip(readings).for_each(|(evidence, reading)| evidence.reading = Some(*reading));
         candidate.hit.is_settled = true;
         self.weigh(place);
     }
@@ -121,10 +116,11 @@ impl Candidates {
         shown.into_iter().map(|candidate| candidate.hit).collect()
     }
 
-    /// The better match first; where what was read and what was not cannot be compared, what was read.
+    /// The better match first.
     fn compare(&self, a: &Candidate, b: &Candidate) -> Ordering {
-        let group = |candidate: &Candidate| !self.calibration.is_fitted() && candidate.was_read;
-        group(b).cmp(&group(a)).then(b.order.total_cmp(&a.order)).then(a.hit.content.cmp(&b.hit.content))
+        let [one, other] = [a, b].map(|candidate| candidate.standing);
+        let by_standing = other.is_ahead.cmp(&one.is_ahead).then(other.score.total_cmp(&one.score));
+        by_standing.then(a.hit.content.cmp(&b.hit.content))
     }
 
     /// Reckons probability and order of a candidate from what is known of it.
@@ -134,39 +130,42 @@ impl Candidates {
         if candidate.evidence.is_empty() {
             return;
         }
-        let (mut matched, mut order): (Option<f32>, Option<f64>) = (None, None);
+        let (mut matched, mut best): (Option<f32>, Option<Standing>) = (None, None);
         for blend in blends.iter() {
-            let (own, own_order) = weigh(calibration, blend, &candidate.evidence);
+            let (own, own_standing) = weigh(calibration.as_ref(), blend, &candidate.evidence);
             matched = match (matched, own) {
                 (Some(one), Some(other)) => Some(one.max(other)),
                 (one, other) => one.or(other),
             };
-            order = Some(order.map_or(own_order, |order: f64| order.max(own_order)));
+            best = best.filter(|best| *best >= own_standing).or(Some(own_standing));
         }
         candidate.hit.matched = matched;
-        candidate.order = order.unwrap_or(candidate.order);
+        candidate.standing = best.unwrap_or(candidate.standing);
     }
 }
 
-/// Probability and order by one blend.
-fn weigh(calibration: &Calibration, blend: &Blend, evidence: &[Evidence]) -> (Option<f32>, f64) {
+/// Probability and standing by one blend.
+fn weigh(calibration: Option<&Calibration>, blend: &Blend, evidence: &[Evidence]) -> (Option<f32>, Standing) {
     if let [(leaf, weight)] = blend.as_slice()
         && *weight > 0.0
     {
-        return (calibration.probability(evidence[*leaf]), calibration.order(evidence[*leaf]));
+        return (probability(calibration, evidence[*leaf]), standing(calibration, evidence[*leaf]));
     }
     let largest = blend.iter().map(|(_, weight)| weight.abs()).fold(f32::MIN_POSITIVE, f32::max);
     let mut logarithm = Some(0.0);
-    let mut sum = 0.0;
+    let (mut is_ahead, mut sum) = (false, 0.0);
     for (leaf, weight) in blend {
         let evidence = evidence[*leaf];
-        sum += f64::from(*weight) * calibration.order(evidence);
-        logarithm = logarithm.zip(calibration.probability(evidence)).map(|(logarithm, probability)| {
+        let standing = standing(calibration, evidence);
+        is_ahead |= standing.is_ahead;
+        sum += f64::from(*weight) * standing.score;
+        logarithm = logarithm.zip(probability(calibration, evidence)).map(|(logarithm, probability)| {
             let of_term = if *weight < 0.0 { 1.0 - probability } else { probability };
             logarithm + f64::from(weight.abs() / largest) * f64::from(of_term.max(f32::MIN_POSITIVE)).ln()
         });
     }
-    (logarithm.map(|logarithm| logarithm.exp() as f32), logarithm.map_or(sum, log_odds))
+    let score = logarithm.map_or(sum, log_odds);
+    (logarithm.map(|logarithm| logarithm.exp() as f32), Standing { is_ahead, score })
 }
 
 /// The odds of a probability, both as logarithms: what single terms are ordered by.

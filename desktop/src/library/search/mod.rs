@@ -26,7 +26,6 @@ use anyhow::{Result, anyhow};
 use medley::Error;
 
 use super::Library;
-use super::calibration::Calibration;
 use super::catalog::{Order, Row};
 use super::photo::{ContentId, PhotoId};
 use super::query::{Filter, Query};
@@ -151,8 +150,7 @@ pub fn search(
     let rerank = if texts.is_empty() { 0 } else { options.rerank.min(store.len()) / texts.len() };
     let wanted = options.top.max(rerank);
     let scored = scan(&*store, &blends, &features, wanted, rows.as_ref().map(|rows| rows.as_slice()), library)?;
-    let calibration = Calibration::of(engine.about());
-    let mut candidates = Candidates::new(scored, &blends, calibration);
+    let mut candidates = Candidates::new(scored, &blends, engine.about().calibration);
     candidates.add_similarities(&*store, &features)?;
     candidates.settle_from(rerank);
     tell(report, SearchEvent::Found(candidates.hits(options)))?;

@@ -5,14 +5,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use anyhow::Result;
 use medley::Error;
+use medley::pipeline::Reading;
 
-use super::cache::{LOGITS, digest};
+use super::cache::{READINGS, digest};
 use super::candidates::Candidates;
 use super::features::{GLANCE, unexpected, wait};
 use super::{SearchEvent, SearchOptions, SearchReport, tell};
 use crate::engine::{Cancel, Engine, Pixels, Reply, Request, Urgency};
 use crate::library::Library;
-use crate::library::calibration::logit;
 use crate::library::photo::PhotoId;
 
 /// Pictures that are read at once: few first, so that the top of the list settles soon.
@@ -41,9 +41,10 @@ pub(super) fn rerank(
     let mut unread = Vec::new();
     let count = count.min(candidates.len());
     for place in 0..count {
-        let known: Option<Vec<f32>> = texts.iter().map(|(_, text)| LOGITS.find(key(place, text, candidates))).collect();
+        let known: Option<Vec<Reading>> =
+            texts.iter().map(|(_, text)| READINGS.find(key(place, text, candidates))).collect();
         match known {
-            Some(logits) => candidates.set_logits(place, &logits),
+            Some(readings) => candidates.set_readings(place, &readings),
             None => unread.push((place, candidates.photo(place))),
         }
     }
@@ -56,18 +57,15 @@ pub(super) fn rerank(
     let batches = decoded(library, engine, unread)?;
     while let Some(batch) = next(&batches, &options.cancel)? {
         let (places, pictures): (Vec<usize>, Vec<Pixels>) = batch.into_iter().unzip();
-        let mut logits = vec![Vec::with_capacity(texts.len()); places.len()];
-        for (_, text) in texts {
-            let request = Request::Match { pictures: pictures.clone(), text: text.clone() };
-            let pending = engine.ask(Urgency::Interactive, request);
-            let Reply::Matches(matches) = wait(&pending, &options.cancel)? else { return Err(unexpected()) };
-            for (place, found) in matches.iter().enumerate() {
-                let logit = logit(found.probability);
-                LOGITS.keep(key(places[place], text, candidates), logit);
-                logits[place].push(logit);
+        let request = Request::Read { pictures, texts: texts.iter().map(|(_, text)| text.clone()).collect() };
+        let pending = engine.ask(Urgency::Interactive, request);
+        let Reply::Readings(readings) = wait(&pending, &options.cancel)? else { return Err(unexpected()) };
+        for (place, readings) in places.into_iter().zip(readings) {
+            for ((_, text), reading) in texts.iter().zip(&readings) {
+                READINGS.keep(key(place, text, candidates), *reading);
             }
+            candidates.set_readings(place, &readings);
         }
-        places.iter().zip(&logits).for_each(|(place, logits)| candidates.set_logits(*place, logits));
         tell(report, SearchEvent::Reranked(candidates.hits(options)))?;
     }
     Ok(())
