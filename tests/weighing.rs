@@ -127,6 +127,11 @@ fn numbers_travel_with_the_weights_they_were_fitted_to() {
     assert_eq!(pipeline.calibration(), Some(&calibration(0.2)));
     assert!(pipeline.hears_decoder());
     assert_eq!(pipeline.to_checkpoint().unwrap().calibration, Some(calibration(0.2).to_json()));
+    let bytes = fs::read(&path).unwrap();
+    for _ in 0..3 {
+        let again = fs::read(weighed(&folder, Some(calibration(0.2).to_json()))).unwrap();
+        assert!(again == bytes, "the same model is the same file, by which a library knows it");
+    }
     let other = pipeline.with_model(pipeline.model().clone());
     assert!(other.calibration().is_none() && !other.hears_decoder(), "they are not those of other weights");
 

@@ -1,6 +1,6 @@
 //! A model into one file, written beside its name and renamed when whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use half::f16;
 use safetensors::tensor::{Metadata, TensorInfo};
+use serde_json::json;
 
 use super::keys::{self, Shape};
 use super::load::{theirs, transposed};
@@ -106,8 +107,12 @@ async fn write_all(
         let list = serde_json::to_string(&list).map_err(|source| Error::Config { reason: source.to_string() })?;
         texts.insert(quantize::KEY.to_owned(), list);
     }
-    let metadata = Metadata::new(Some(texts), infos).map_err(|source| Error::Config { reason: source.to_string() })?;
-    let mut header = serde_json::to_vec(&metadata).map_err(|source| Error::Config { reason: source.to_string() })?;
+    let unwritable = |reason: String| Error::Config { reason };
+    let metadata = Metadata::new(None, infos).map_err(|source| unwritable(source.to_string()))?;
+    let mut header = serde_json::to_value(&metadata).map_err(|source| unwritable(source.to_string()))?;
+    // In their order, so that the same model is the same bytes, and its key in a library the same.
+    header["__metadata__"] = json!(texts.into_iter().collect::<BTreeMap<_, _>>());
+    let mut header = serde_json::to_vec(&header).map_err(|source| unwritable(source.to_string()))?;
     // The format wants its data aligned to eight bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
 
