@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -31,6 +32,9 @@ enum Operation {
     Compact,
     Reopen,
 }
+
+/// Held while a program starts: until it runs, a lock that this one has is the child's as well.
+static STARTS: Mutex<()> = Mutex::new(());
 
 /// A vector as it is kept.
 fn kept(vector: &[f32]) -> Vec<f32> {
@@ -277,11 +281,13 @@ fn batch(number: i64) -> Vec<(ContentId, Vec<f32>)> {
 fn writers_take_turns_and_readers_see_whole_batches() {
     let folder = TempDir::new().unwrap();
     let store = FlatStore::open(folder.path(), 8).unwrap();
+    let alone = STARTS.lock().unwrap();
     let mut other = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_other_program", "--ignored"])
         .env("MEDLEY_TEST_FOLDER", folder.path())
         .spawn()
         .unwrap();
+    drop(alone);
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         let read = || {

@@ -10,7 +10,7 @@ use medley_desktop::library::store::VectorStore;
 use medley_desktop::library::vectors::{Disk, FlatStore};
 use tempfile::TempDir;
 
-use super::{Operation, Plain, plain, story};
+use super::{Operation, Plain, STARTS, plain, story};
 
 /// The disk as it is.
 struct Plainly;
@@ -95,6 +95,7 @@ fn told(disk: &Limited, folder: &Path) -> (Option<FlatStore>, bool, [Plain; 2]) 
 #[test]
 fn a_kill_between_any_two_bytes_loses_nothing_and_invents_nothing() {
     for left in 0.. {
+        let _alone = STARTS.lock().unwrap();
         let folder = TempDir::new().unwrap();
         let disk = Limited::new(left, false);
         let (store, is_done, states) = told(&disk, folder.path());
