@@ -217,6 +217,22 @@ fn two_processes_never_index_one_library_at_once_and_readers_go_on() {
     check(&library, 200, 160);
 }
 
+/// A child is born with the files of its parent, and with a lock that was given back since.
+#[test]
+fn a_lock_that_a_starting_program_still_has_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let library = Library::open(folder.path()).unwrap();
+    let child = fs::File::create(folder.path().join("index.lock")).unwrap();
+    child.lock().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            drop(child);
+        });
+        library.lock_indexing().unwrap();
+    });
+}
+
 #[test]
 fn two_processes_may_make_one_library_at_once() {
     let folder = TempDir::new().unwrap();

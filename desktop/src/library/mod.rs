@@ -32,6 +32,8 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -46,6 +48,10 @@ const KEY_DIGITS: usize = 16;
 
 /// The setting that says who indexes.
 const INDEXER: &str = "indexer";
+
+/// How long a program that this one starts may take to let go of the files it was born with, and so of a lock that has
+/// been given back here.
+const STARTING: Duration = Duration::from_millis(100);
 
 /// The setting that says where vectors are kept.
 const PLACE: &str = "store";
@@ -225,13 +231,17 @@ impl Library {
         let path = self.0.folder.join("index.lock");
         let file =
             File::create(&path).map_err(|error| anyhow!("could not write {}: {}", path.display(), plain(&error)))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let who = self.catalog().setting(INDEXER)?.unwrap_or_else(|| "another process".to_owned());
-                bail!("{who} is indexing {}: wait until it has ended, or stop it", self.0.folder.display());
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if start.elapsed() < STARTING => thread::sleep(STARTING / 20),
+                Err(TryLockError::WouldBlock) => {
+                    let who = self.catalog().setting(INDEXER)?.unwrap_or_else(|| "another process".to_owned());
+                    bail!("{who} is indexing {}: wait until it has ended, or stop it", self.0.folder.display());
+                }
+                Err(TryLockError::Error(error)) => bail!("could not lock {}: {}", path.display(), plain(&error)),
             }
-            Err(TryLockError::Error(error)) => bail!("could not lock {}: {}", path.display(), plain(&error)),
         }
         let since = jiff::ZonedDateTime::now().strftime("%H:%M").to_string();
         self.catalog().set_setting(INDEXER, &format!("process {} (since {since})", std::process::id()))?;
