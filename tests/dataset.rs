@@ -250,6 +250,11 @@ fn captions_make_questions_and_answers_make_captions_that_are_learned_from() {
         {"image": "more/cup.jpg", "question": "is it hot?", "answer": "yes"},
     ]);
     fs::write(folder.path().join("asked.json"), asked.to_string()).unwrap();
+    let learn = ["train", "vqa", "--data", "asked.json", "--more-questions", "questions.json", "--more-questions"];
+    let learn = [&learn[..], &["asked.json", "--out", "answers", "--epochs", "1"]].concat();
+    let said = err(&medley(folder.path(), &with(&learn, &tiny("tiny_vqa"))), 0);
+    // One of the first file, all of the second, and again one: the cup is held out.
+    assert!(said.contains("14 questions to learn from, 2 to score on"), "{said}");
     let tell = ["data", "captions", "--data", "asked.json", "--out", "told.json"];
     assert!(err(&medley(folder.path(), &tell), 0).contains("2 captions of 2 pictures, of 3 questions: told.json"));
     let told = fs::read_to_string(folder.path().join("told.json")).unwrap();

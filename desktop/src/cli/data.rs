@@ -88,6 +88,11 @@ impl QuestionFiles {
         read_answered(&self.data, self.annotations.as_deref(), self.images.as_deref())
     }
 
+    /// Further questions about pictures in the same folder, to learn from.
+    pub fn read_more(&self, data: &Path) -> Result<QuestionSet> {
+        read_answered(data, None, self.images.as_deref())
+    }
+
     /// The questions.
     pub fn read(&self) -> Result<QuestionSet> {
         self.read_also(&self.data, self.annotations.as_deref())

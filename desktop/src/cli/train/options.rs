@@ -41,6 +41,9 @@ pub struct QuestionData {
     /// Their annotations
     #[arg(long, requires = "val_data", value_name = "FILE")]
     val_annotations: Option<PathBuf>,
+    /// Further questions about pictures in the same folder, to learn from, but for those about pictures that are scored on; may be repeated
+    #[arg(long, value_name = "FILE")]
+    more_questions: Vec<PathBuf>,
 }
 
 /// What an image encoder that does not learn need not do twice.
@@ -249,10 +252,13 @@ impl QuestionData {
     /// The training and the validation questions, never about the same picture.
     pub fn read(&self, run: &RunArguments) -> Result<(QuestionSet, QuestionSet)> {
         let all = self.files.read_answered()?;
-        let (train, mut val) = match &self.val_data {
+        let (mut train, mut val) = match &self.val_data {
             Some(val) => (all, self.files.read_also(val, self.val_annotations.as_deref())?),
             None => hold_out_questions(all, HELD_OUT, run.seed),
         };
+        for more in &self.more_questions {
+            train.extend_beside(self.files.read_more(more)?, &val);
+        }
         run.limit(&mut val.examples);
         Ok((train, val))
     }
