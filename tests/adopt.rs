@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
 use medley::checkpoint::{Checkpoint, Dtype, LoadOptions, inspect, load, save};
-use medley::model::{BlipConfig, Kind, Model, Pretraining, adopt, overlay, with_match_threshold};
+use medley::model::{BlipConfig, Kind, Model, Pretraining, Responder, adopt, overlay, with_match_threshold};
 use medley::nn::each_weight;
 use medley::progress::silent;
 use medley::text::{Context, Sharing};
@@ -174,6 +174,59 @@ fn a_dialog_model_begins_with_a_matchers_head() {
     assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("itm_head.")), "{fresh:?}");
     let (_, fresh) = become_kind(Kind::Dialog, &open("tiny_wide_itm", "tiny_wide_itm"));
     assert!(!fresh.is_empty() && fresh.iter().all(|path| path.starts_with("caption_projection.")), "{fresh:?}");
+}
+
+fn answered(responder: Responder<'_>, image: &Context) -> Vec<f32> {
+    let states = responder.question_states(ids(), None, image);
+    values(responder.writer().logits(ids(), None, &Context::new(states)))
+}
+
+/// Fine-tuning on questions alone parts what reads them from what reads captions.
+#[test]
+fn what_an_answerer_learned_goes_back_with_what_reads_questions() {
+    let _turn = turn();
+    let (before, config) = pretraining();
+    device("cpu").seed(7);
+    let apart = BlipConfig { kind: Kind::Answerer, answer_layers: Some(1), ..config.clone() };
+    let learned = Model::init(&apart, &device("cpu"));
+    let config = config.with_answering_of(&apart);
+    assert_eq!((config.question_layers, config.answer_layers), (Some(config.text.num_layers), Some(1)));
+    let (model, fresh) = adopt(&before, &config, &device("cpu"));
+    assert!(fresh.is_empty(), "{fresh:?}");
+    let (model, _) = overlay(model, &learned, 1.0).unwrap();
+    let seen = image(&before);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whole.safetensors");
+    let whole = Checkpoint { model, config, tokenizer: None, preprocessor: None, calibration: None };
+    pollster::block_on(save(&whole, &path, Dtype::F32)).unwrap();
+    let again = load(&path, &device("cpu"), &LoadOptions::default(), &mut silent).unwrap();
+    assert_eq!(again.config, whole.config);
+    let (Model::Pretraining(before), Model::Answerer(learned)) = (&before, &learned) else { panic!("other kinds") };
+    let read = |model: &Pretraining| values(model.comparer().itm_logits(ids(), None, &seen));
+    for model in [whole.model, again.model] {
+        let Model::Pretraining(whole) = &model else { panic!("another kind") };
+        assert_eq!(answered(whole.responder().unwrap(), &seen), answered(learned.responder(), &seen));
+        assert_eq!(read(whole), read(before));
+        // And out again.
+        let Model::Answerer(alone) = adopt(&model, &apart, &device("cpu")).0 else { panic!("another kind") };
+        assert_eq!(answered(alone.responder(), &seen), answered(learned.responder(), &seen));
+    }
+}
+
+/// Also where another stack writes captions.
+#[test]
+fn a_model_that_is_made_anew_answers_as_before() {
+    for kind in SHARINGS {
+        let config = BlipConfig { answer_layers: Some(1), ..sharing(kind) };
+        device("cpu").seed(5);
+        let before = Model::init(&config, &device("cpu"));
+        let (after, _) = adopt(&before, &config, &device("cpu"));
+        let seen = image(&before);
+        let (Model::Pretraining(before), Model::Pretraining(after)) = (&before, &after) else { panic!("other kinds") };
+        let answered = |model: &Pretraining| answered(model.responder().unwrap(), &seen);
+        assert_eq!(answered(before), answered(after), "{kind:?}");
+    }
 }
 
 fn sharing(sharing: Sharing) -> BlipConfig {

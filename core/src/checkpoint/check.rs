@@ -47,9 +47,11 @@ pub(super) fn check_config(config: &BlipConfig, weights: &Weights) -> Result<()>
         Kind::Pretraining => config.answer_layers,
         _ => None,
     };
+    let questions = config.question_layers.filter(|_| config.kind == Kind::Pretraining);
     let parts = [
         (Some(vision.num_layers), "visual_encoder.blocks.".to_owned(), "image encoder"),
         (Some(text.num_layers), format!("{reader}encoder.layer."), "text stack"),
+        (questions, "question_encoder.encoder.layer.".to_owned(), "stack that reads questions"),
         (answers, format!("{writer}encoder.layer."), "stack that writes answers"),
     ];
     for (claimed, prefix, part) in parts {

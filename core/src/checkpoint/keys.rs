@@ -33,6 +33,7 @@ pub(super) fn place(config: &BlipConfig, path: &[String]) -> Place {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     let (name, copies) = match parts.as_slice() {
         ["vision", rest @ ..] => (format!("visual_encoder.{}", vision(rest)), vec![]),
+        ["question", rest @ ..] if kind == Kind::Pretraining => (format!("question_encoder.{}", text(rest)), vec![]),
         ["question", rest @ ..] => (format!("text_encoder.{}", text(rest)), vec![]),
         ["answer", rest @ ..] if kind == Kind::Pretraining => (format!("answer_decoder.bert.{}", text(rest)), vec![]),
         ["answer" | "decoder", rest @ ..] => decoder(rest),

@@ -35,7 +35,7 @@ const EXCHANGES: [(&str, &str); 14] = [
 ];
 
 /// Where what writes finds the weights of a pre-training model that writes with others than it
-/// reads with: these come before the weight's own place.
+/// reads with: these come before the weight's own place, but for an answer's.
 const WRITTEN: [(&str, &str); 3] = [("text.", "decoder."), ("answer.", "decoder."), (".cross.", ".causal_cross.")];
 
 /// Weights by path, each with its shape.
@@ -111,10 +111,12 @@ pub fn overlay(model: Model, other: &Model, share: f64) -> Result<(Model, usize)
 /// The weight of this shape at this path, or at one that an exchange leads to: of the stack, of
 /// the kind of attention, or one after the other.
 fn find(known: &Weights, path: &str, shape: &[usize], writes: bool) -> Option<Tensor<1>> {
+    // What answers is learned as nothing else is.
+    let own = path.starts_with("answer.").then(|| path.to_owned());
     let first = if writes { exchanged(path, &WRITTEN) } else { Vec::new() };
     let once = exchanged(path, &EXCHANGES);
     let twice = once.iter().flat_map(|path| exchanged(path, &EXCHANGES)).collect::<Vec<_>>();
-    let paths = first.into_iter().chain([path.to_owned()]).chain(once).chain(twice);
+    let paths = own.into_iter().chain(first).chain([path.to_owned()]).chain(once).chain(twice);
     let fitting = paths.filter_map(|path| known.get(&path)).find(|(known, _)| known == shape);
     fitting.map(|(_, weight)| weight.clone())
 }

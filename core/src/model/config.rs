@@ -63,6 +63,10 @@ pub struct BlipConfig {
     /// given, a pre-training model has one only if given.
     #[config(default = "None")]
     pub answer_layers: Option<usize>,
+    /// Layers of a stack of its own by which a pre-training model reads questions, as one has that was fine-tuned on
+    /// questions alone; it reads them as it reads captions if not given.
+    #[config(default = "None")]
+    pub question_layers: Option<usize>,
 }
 
 impl BlipConfig {
@@ -112,6 +116,25 @@ impl BlipConfig {
 
     fn writes_apart(&self) -> bool {
         self.kind == Kind::Pretraining && self.text.sharing == Some(Sharing::None)
+    }
+
+    /// The stack by which a pre-training model reads questions, where it has one of its own: an answerer's.
+    pub fn question_reader(&self) -> Option<TextConfig> {
+        let layers = self.question_layers.filter(|_| self.kind == Kind::Pretraining)?;
+        Some(Self { kind: Kind::Answerer, ..self.clone() }.reader().with_num_layers(layers))
+    }
+
+    /// This configuration with the stacks by which a model of the other answers, where both sorts can have them.
+    pub fn with_answering_of(&self, other: &Self) -> Self {
+        let (question_layers, answer_layers) = match other.kind {
+            Kind::Answerer => (Some(other.text.num_layers), Some(other.answer_layers.unwrap_or(other.text.num_layers))),
+            Kind::Pretraining if other.question_layers.is_some() => (other.question_layers, other.answer_layers),
+            _ => return self.clone(),
+        };
+        match self.kind {
+            Kind::Pretraining => Self { question_layers, answer_layers, ..self.clone() },
+            _ => self.clone(),
+        }
     }
 
     /// The stack that writes answers, reading the question's states (`blip_vqa.py`).

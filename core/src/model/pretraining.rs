@@ -12,7 +12,7 @@ use crate::vision::VisionTransformer;
 /// [`Sharing`](crate::text::Sharing) says.
 ///
 /// Where the configuration gives it answer layers, it answers questions too: its text encoder
-/// reads them as it reads captions, and a stack of its own writes the answer from their states.
+/// reads them as it reads captions, or a stack of its own does, and another writes the answer from their states.
 #[derive(Module, Debug)]
 pub struct Pretraining {
     vision: VisionTransformer,
@@ -21,6 +21,7 @@ pub struct Pretraining {
     decoder: Option<Med>,
     lm_head: LmHead,
     heads: MatchHeads,
+    question: Option<Med>,
     answer: Option<Med>,
 }
 
@@ -33,6 +34,7 @@ impl Pretraining {
             decoder: config.writer().map(|writer| writer.init(device)),
             lm_head: reader.init_lm_head(device),
             heads: MatchHeads::new(config, device),
+            question: config.question_reader().map(|question| question.init(device)),
             answer: config.answer_layers.map(|_| config.answer_writer().init(device)),
         }
     }
@@ -42,6 +44,7 @@ impl Pretraining {
         Self {
             vision: self.vision.with_runs(runs),
             text: self.text.with_runs(runs),
+            question: self.question.map(|question| question.with_runs(runs)),
             answer: self.answer.map(|answer| answer.with_runs(runs)),
             decoder: self.decoder.map(|decoder| decoder.with_runs(runs)),
             ..self
@@ -77,7 +80,7 @@ impl Pretraining {
     /// What answers questions, where there is something.
     pub fn responder(&self) -> Option<Responder<'_>> {
         let writer = Writer { text: self.answer.as_ref()?, lm_head: &self.lm_head };
-        Some(Responder { question: &self.text, writer })
+        Some(Responder { question: self.question.as_ref().unwrap_or(&self.text), writer })
     }
 
     /// The decoder.

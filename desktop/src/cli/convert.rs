@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use medley::checkpoint::{Dtype, LoadOptions, TokenizerText, load, save};
 use medley::device::{DeviceChoice, open};
-use medley::model::{overlay, with_match_threshold};
+use medley::model::{adopt, overlay, with_match_threshold};
 use medley::pipeline::Calibration;
 use medley::tokenizer::Tokenizer;
 use serde_json::Value;
@@ -122,6 +122,12 @@ pub async fn run(arguments: Arguments) -> Result<u8> {
         let loaded = load(with, &device, &options, &mut |progress| bar.report(progress));
         bar.clear();
         let other = loaded.map_err(|error| not_loaded(&with.display().to_string(), error))?;
+        // What writes answers needs what read the questions when it learned to.
+        let config = checkpoint.config.with_answering_of(&other.config);
+        if config != checkpoint.config {
+            (checkpoint.model, _) = adopt(&checkpoint.model, &config, &device);
+            checkpoint.config = config;
+        }
         let fits = || format!("{} does not fit into {}", with.display(), arguments.input.display());
         let (model, taken) = overlay(checkpoint.model, &other.model, arguments.share).with_context(fits)?;
         if taken == 0 {

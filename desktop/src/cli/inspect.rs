@@ -87,7 +87,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         text.max_positions
     ));
     if let Some(layers) = about.config.answer_layers {
-        print(&format_args!("answers      {}", number(layers, "layer")));
+        let read =
+            about.config.question_layers.map(|layers| format!(", {} that read questions", number(layers, "layer")));
+        print(&format_args!("answers      {}{}", number(layers, "layer"), read.unwrap_or_default()));
     }
     if matches!(about.kind, Kind::Matcher | Kind::Pretraining) {
         print(&format_args!("comparing    {} wide", about.config.embed_size));
