@@ -14,7 +14,7 @@ export const builtIn = {
   about: strings.models.tiny,
   source: "models/medley-tiny.json",
   can: ["caption", "answer", "match"],
-  bytes: 15_738_442,
+  bytes: 20_947_226,
   licence: undefined,
 };
 

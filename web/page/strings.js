@@ -250,7 +250,7 @@ export const strings = {
   unknownLicence: "Licence: see where it comes from",
   unknownSize: "Size: shown while it loads",
   models: {
-    tiny: "Small and quick, taught with 9,000 photographs, most of people and dogs, and often wrong. CIDEr 54.7 on Flickr8k validation; of 100 answers 39 are right.",
+    tiny: "Small and quick, taught with 9,000 photographs, most of people and dogs, and often wrong. CIDEr 54.7 on Flickr8k validation; of 100 answers 41 are right.",
     captionBase: "The published captioner: CIDEr 133.3 on COCO in the paper. Fifteen times the weights of the built-in model.",
     captionLarge: "The published large captioner: CIDEr 136.7 on COCO in the paper, 3.4 more than base, for twice the size.",
     vqaBase: "The published answerer: 78.3 % on VQA 2.0 test-dev in the paper.",
